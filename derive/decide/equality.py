@@ -1,0 +1,438 @@
+"""Are two forms equal for all sizes?
+
+1. The shapes must agree for all sizes: unequal shapes refute, and are reported as such.
+2. Both sides become cells (:mod:`derive.decide.normal`).  At every index tuple the coefficients of
+   the cells on each side must add up to the same number.  Where each side is one cell with the same
+   coefficient, that says that the two sets of index tuples are equal, and each condition of one is
+   proved from the other; otherwise the sums of the coefficients are compared.
+3. "No" is never taken from the solver on trust: the smallest sizes are searched for and both sides
+   are evaluated there from the definition (:mod:`derive.table`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import numpy as np
+import z3
+
+from derive.decide.normal import Cell, cells, evidently_positive
+from derive.decide.solver import (
+    DEFAULT_SECONDS,
+    Answer,
+    Law,
+    Translation,
+    _solver,
+    ask,
+    satisfiable,
+    smallest,
+)
+from derive.decide.verdict import Counterexample, Proved, Refuted, Undecided, Verdict
+from derive.errors import CannotBe, NotSupported
+from derive.expr import (
+    All,
+    Apply,
+    Cond,
+    Expr,
+    Sym,
+    all_of,
+    any_of,
+    cond_symbols,
+    conjuncts,
+    eq,
+    expressions,
+    holds,
+    ne,
+    negate,
+)
+from derive.form import Form
+from derive.table import coefficients, shape_at
+
+FUNCTION_TABLES = 4096
+
+
+def decide_equal(
+    left: Form,
+    right: Form,
+    hypotheses: Sequence[Cond] = (),
+    *,
+    laws: Sequence[Law] = (),
+    seconds: float = DEFAULT_SECONDS,
+) -> Verdict:
+    """Decide ``left == right`` for all sizes that the hypotheses allow.
+
+    Both operators must be defined wherever the hypotheses hold; where one is not, that is a
+    refutation of kind ``"undefined"``.
+
+    Raises :class:`derive.errors.CannotBe` when the hypotheses contradict each other (a vacuous
+    proof is no proof) or when the sides do not read the same tensors.
+
+    >>> from derive.expr import size
+    >>> from derive.form import tensor
+    >>> x = tensor("x", size("n"))
+    >>> decide_equal(x, x)
+    Proved(method='solver')
+    """
+    base = all_of(*hypotheses)
+    check_satisfiable((base,), laws=laws, seconds=seconds)
+    check_tensors(left, right)
+    defined = decide_holds((base,), all_of(*left.requires, *right.requires), laws=laws, seconds=seconds)
+    if isinstance(defined, Refuted):
+        return _name_requirement(defined, left, right)
+    if isinstance(defined, Undecided):
+        return defined
+    if left.rank != right.rank:
+        return _refute((base,), left, right, laws, seconds, "shape")
+    same_shape = all_of(*(eq(a, b) for a, b in zip(left.shape, right.shape, strict=True)))
+    answer = ask((base,), same_shape, laws=laws, seconds=seconds)
+    if answer is Answer.NO:
+        return _refute((base, negate(same_shape)), left, right, laws, seconds, "shape")
+    if answer is Answer.UNKNOWN:
+        return Undecided("the solver could not compare the output shapes")
+    # requirements are proved, so they may be used as facts; so may the equality of the shapes
+    facts = (base, *left.requires, *right.requires, same_shape)
+    return _decide_values(facts, left, right, laws, seconds)
+
+
+def check_tensors(left: Form, right: Form) -> None:
+    """The two sides must speak of the same tensors with the same shapes."""
+    ours, theirs = dict(left.tensors), dict(right.tensors)
+    for name in ours.keys() & theirs.keys():
+        if ours[name] != theirs[name]:
+            raise CannotBe(
+                f"comparing two operators: the tensor {name!r} has the shape "
+                f"({', '.join(map(str, ours[name]))}) on the left and "
+                f"({', '.join(map(str, theirs[name]))}) on the right; give it one shape"
+            )
+
+
+def check_satisfiable(
+    hypotheses: Sequence[Cond], *, laws: Sequence[Law] = (), seconds: float = DEFAULT_SECONDS
+) -> None:
+    """Hypotheses that nothing can meet make every statement vacuously true: an error."""
+    if satisfiable(hypotheses, laws=laws, seconds=seconds) is Answer.NO:
+        raise CannotBe(
+            f"assuming {all_of(*hypotheses)}: no sizes meet these hypotheses, so anything would "
+            "follow; drop or mend one of them"
+        )
+
+
+def decide_holds(
+    hypotheses: Sequence[Cond],
+    statement: Cond,
+    *,
+    laws: Sequence[Law] = (),
+    seconds: float = DEFAULT_SECONDS,
+) -> Verdict:
+    """Decide a statement about sizes alone, for all sizes that the hypotheses allow.
+
+    >>> from derive.expr import sizes
+    >>> n, s = sizes("n s")
+    >>> decide_holds((), n % s < s)
+    Proved(method='solver')
+    >>> print(decide_holds((), n >= s).counterexample)
+    at n = 1, s = 2: the statement is false
+    """
+    answer = ask(hypotheses, statement, laws=laws, seconds=seconds)
+    if answer is Answer.YES:
+        return Proved()
+    if answer is Answer.UNKNOWN:
+        return Undecided(f"the solver could not decide {statement}")
+    conds = (*hypotheses, negate(statement))
+    symbols = _parameters(conds)
+    found = smallest(conds, symbols, laws=laws, seconds=seconds)
+    if found is None:
+        return Undecided(f"{statement} is false for some sizes but no small ones were found")
+    if not any(isinstance(a, Apply) for c in conds for e in expressions(c) for a in e.atoms()):
+        if not holds(all_of(*conds), found):
+            raise AssertionError(f"the solver's counterexample {found} does not reproduce")
+    return Refuted(Counterexample("sizes", tuple(found.items())))
+
+
+def _name_requirement(refuted: Refuted, left: Form, right: Form) -> Refuted:
+    found = refuted.counterexample
+    for c in (*left.requires, *right.requires):
+        if cond_symbols(c) <= {Sym(s.name, s.minimum) for s in cond_symbols(c)} and not holds(
+            c, dict(found.sizes)
+        ):
+            return Refuted(Counterexample("undefined", found.sizes, requirement=c))
+    return refuted
+
+
+def _decide_values(
+    facts: Sequence[Cond], left: Form, right: Form, laws: Sequence[Law], seconds: float
+) -> Verdict:
+    def positive(e: Expr) -> bool:
+        return evidently_positive(e) or ask(facts, e >= 1, laws=laws, seconds=seconds) is Answer.YES
+
+    try:
+        groups = grouped(cells(left, positive), cells(right, positive))
+    except NotSupported as e:
+        return _bounded(facts, left, right, laws, str(e))
+    unknown = False
+    for ours, theirs in groups:
+        answer = equal_cells(facts, ours, theirs, laws, seconds)
+        if answer is Answer.NO:
+            goal = difference(ours, theirs)
+            return _refute((*facts, goal), left, right, laws, seconds, "value")
+        unknown |= answer is Answer.UNKNOWN
+    if unknown:
+        return _bounded(facts, left, right, laws, "the solver gave up within its time limit")
+    return Proved()
+
+
+def grouped(
+    left: Sequence[Cell], right: Sequence[Cell]
+) -> Iterator[tuple[list[Cell], list[Cell]]]:
+    """Cells that read the same tensors belong together; what both sides share cancels."""
+    groups: dict[tuple[str, ...], tuple[list[Cell], list[Cell]]] = defaultdict(lambda: ([], []))
+    for c in left:
+        groups[c.reads][0].append(c)
+    for c in right:
+        groups[c.reads][1].append(c)
+    for ours, theirs in groups.values():
+        for c in list(ours):
+            if c in theirs:
+                ours.remove(c)
+                theirs.remove(c)
+        if ours or theirs:
+            yield ours, theirs
+
+
+def equal_cells(
+    facts: Sequence[Cond],
+    ours: Sequence[Cell],
+    theirs: Sequence[Cell],
+    laws: Sequence[Law] = (),
+    seconds: float = DEFAULT_SECONDS,
+) -> Answer:
+    """Do two groups of cells add up to the same at every index tuple?"""
+    undefined = _denominators(facts, (*ours, *theirs), laws, seconds)
+    if undefined is not Answer.YES:
+        return Answer.UNKNOWN
+    if len(ours) == len(theirs) == 1 and ours[0].coefficient == theirs[0].coefficient:
+        a, b = ours[0], theirs[0]
+        worst = Answer.YES
+        for premise, conclusion in ((a, b), (b, a)):
+            nonzero = ne(a.coefficient.num, 0)
+            answer = ask(
+                (*facts, *premise.where, nonzero), all_of(*conclusion.where), laws=laws, seconds=seconds
+            )
+            if answer is Answer.NO:
+                return answer
+            worst = answer if answer is Answer.UNKNOWN else worst
+        if worst is Answer.YES:
+            return worst
+    paired = _pair(facts, list(ours), list(theirs), laws, seconds)
+    if paired is not None:
+        return paired
+    answer = ask(facts, negate(difference(ours, theirs)), laws=laws, seconds=seconds)
+    return answer
+
+
+def _denominators(
+    facts: Sequence[Cond], all_cells: Sequence[Cell], laws: Sequence[Law], seconds: float
+) -> Answer:
+    worst = Answer.YES
+    for c in all_cells:
+        if c.coefficient.den.constant is None:
+            answer = ask((*facts, *c.where), ne(c.coefficient.den, 0), laws=laws, seconds=seconds)
+            if answer is not Answer.YES:
+                worst = answer
+    return worst
+
+
+def _pair(
+    facts: Sequence[Cond],
+    ours: list[Cell],
+    theirs: list[Cell],
+    laws: Sequence[Law],
+    seconds: float,
+) -> Answer | None:
+    """Match cells one to one where each equals a partner; None if that does not settle it."""
+    if len(ours) != len(theirs) or len(ours) == 1:
+        return None
+    left = list(theirs)
+    for a in ours:
+        for b in left:
+            if equal_cells(facts, [a], [b], laws, min(seconds, 2.0)) is Answer.YES:
+                left.remove(b)
+                break
+        else:
+            return None
+    return Answer.YES
+
+
+def difference(ours: Sequence[Cell], theirs: Sequence[Cell]) -> Cond:
+    """The condition that the two sums of coefficients differ at an index tuple.
+
+    Written without fractions: a disjunction over which cells are present, each case an inequation
+    of polynomials.
+    """
+    every = [(c, 1) for c in ours] + [(c, -1) for c in theirs]
+    cases: list[Cond] = []
+    for present in product((True, False), repeat=len(every)):
+        where: list[Cond] = []
+        num, den = Expr({}), Expr({(): 1})
+        for (cell, sign), there in zip(every, present, strict=True):
+            inside = all_of(*cell.where)
+            where.append(inside if there else negate(inside))
+            if there:
+                c = cell.coefficient
+                if c.den == den:
+                    num = num + c.num * sign
+                else:
+                    num, den = num * c.den + c.num * den * sign, den * c.den
+        cases.append(all_of(*where, ne(num, 0)))
+    return any_of(*cases)
+
+
+def _parameters(conds: Sequence[Cond]) -> list[Sym]:
+    symbols = {s for c in conds for s in cond_symbols(c) if not _is_index(s)}
+    return sorted(symbols, key=lambda s: s.name)
+
+
+def _is_index(s: Sym) -> bool:
+    return "." in s.name or (s.name[0] == "i" and s.name[1:].isdigit())
+
+
+def _refute(
+    conds: Sequence[Cond], left: Form, right: Form, laws: Sequence[Law], seconds: float, kind: str
+) -> Verdict:
+    shapes = [eq(n, n) for f in (left, right) for n in f.shape]
+    symbols = {s for f in (left, right) for n in f.shape for s in n.symbols()}
+    symbols |= {s for f in (left, right) for _, shape in f.tensors for n in shape for s in n.symbols()}
+    parameters = sorted(symbols | set(_parameters([*conds, *shapes])), key=lambda s: s.name)
+    found = smallest(conds, parameters, laws=laws, seconds=seconds)
+    if found is None:
+        return Undecided("the sides differ for some sizes, but no small ones were found in time")
+    return counterexample_at(left, right, found, laws) or Undecided(
+        f"the solver reports a difference at {found} that evaluation does not show"
+    )
+
+
+def counterexample_at(
+    left: Form, right: Form, sizes: dict[str, int], laws: Sequence[Law] = ()
+) -> Refuted | None:
+    """Evaluate both sides at given sizes; the first difference, or None if there is none."""
+    shapes = shape_at(left, sizes), shape_at(right, sizes)
+    where = tuple(sizes.items())
+    if shapes[0] != shapes[1]:
+        return Refuted(Counterexample("shape", where, (), *shapes))
+    for functions, shown in _function_tables(left, right, sizes, laws):
+        ours = coefficients(left, {**sizes, **functions})
+        theirs = coefficients(right, {**sizes, **functions})
+        for key in sorted(ours.keys() | theirs.keys()):
+            a, b = ours.get(key, Fraction(0)), theirs.get(key, Fraction(0))
+            if a != b:
+                return Refuted(
+                    Counterexample("value", where, shown, *shapes, key[0], key[1], a, b)
+                )
+    return None
+
+
+def _functions(*forms: Form) -> dict[str, int]:
+    """The unknown functions of forms and their number of arguments."""
+    found: dict[str, int] = {}
+    for f in forms:
+        for t in f.terms:
+            spoken = [e for c in t.where for e in expressions(c)]
+            spoken += [e for r in t.reads for e in r.at]
+            for e in spoken:
+                for a in e.atoms():
+                    if isinstance(a, Apply):
+                        found[a.name] = len(a.arguments)
+    return dict(sorted(found.items()))
+
+
+def _function_tables(
+    left: Form, right: Form, sizes: dict[str, int], laws: Sequence[Law]
+) -> Iterator[tuple[dict[str, Any], tuple[tuple[str, tuple[tuple[tuple[int, ...], int], ...]], ...]]]:
+    """Every choice of the unknown functions at these sizes (up to a limit), in order."""
+    arities = _functions(left, right)
+    if not arities:
+        yield {}, ()
+        return
+    extent = max([*shape_at(left, sizes), *sizes.values(), 1])
+    points = [
+        (name, a) for name, arity in arities.items() for a in product(range(extent), repeat=arity)
+    ]
+    allowed = [_allowed(name, a, sizes, laws, extent) for name, a in points]
+    for tried, choice in enumerate(product(*allowed)):
+        if tried >= FUNCTION_TABLES:
+            return
+        tables: dict[str, dict[tuple[int, ...], int]] = {name: {} for name in arities}
+        for (name, a), v in zip(points, choice, strict=True):
+            tables[name][a] = v
+        functions = {name: _lookup(table) for name, table in tables.items()}
+        shown = tuple((name, tuple(table.items())) for name, table in tables.items())
+        yield functions, shown
+
+
+def _allowed(
+    name: str, at: tuple[int, ...], sizes: dict[str, int], laws: Sequence[Law], extent: int
+) -> list[int]:
+    values = []
+    for v in range(extent + 1):
+        env: dict[str, Any] = {**sizes, name: lambda *_, v=v: v}
+        ok = True
+        for law in laws:
+            if law.function == name:
+                env.update({p.name: i for p, i in zip(law.parameters, at, strict=True)})
+                ok = ok and bool(holds(law.cond, env))
+        if ok:
+            values.append(v)
+    return values or [0]
+
+
+def _lookup(table: dict[tuple[int, ...], int]) -> Any:
+    def value(*at: Any) -> Any:
+        return np.vectorize(lambda *a: table.get(tuple(int(v) for v in a), 0), otypes=[np.int64])(*at)
+
+    return value
+
+
+def _bounded(
+    facts: Sequence[Cond], left: Form, right: Form, laws: Sequence[Law], reason: str
+) -> Verdict:
+    """What can still be said when the general question has no answer: try all small sizes."""
+    parameters = _parameters(
+        [*facts, *(n >= 0 for f in (left, right) for _, s in f.tensors for n in s)]
+    )
+    checked = 0
+    bound = _bound_for(len(parameters))
+    for sizes in small_sizes(parameters, bound):
+        if not holds(all_of(*facts), sizes):
+            continue
+        found = counterexample_at(left, right, sizes, laws)
+        if found is not None:
+            return found
+        checked += 1
+    names = ", ".join(p.name for p in parameters)
+    return Undecided(reason, f"{checked} choices of {names} with a sum of sizes up to {bound} agree")
+
+
+def _bound_for(number: int) -> int:
+    return {0: 0, 1: 24, 2: 20, 3: 14, 4: 12, 5: 11}.get(number, 10)
+
+
+def small_sizes(parameters: Sequence[Sym], bound: int) -> Iterator[dict[str, int]]:
+    """Every choice of the parameters with a sum of absolute values up to ``bound``, smallest first."""
+
+    def choices(left: Sequence[Sym], total: int) -> Iterator[dict[str, int]]:
+        if not left:
+            if total == 0:
+                yield {}
+            return
+        p, rest = left[0], left[1:]
+        for v in sorted(range(-total, total + 1), key=lambda c: (abs(c), -c)):
+            if (p.minimum is None or v >= p.minimum) and (rest or abs(v) == total):
+                for others in choices(rest, total - abs(v)):
+                    yield {p.name: v, **others}
+
+    for total in range(bound + 1):
+        yield from choices(parameters, total)

@@ -1,0 +1,257 @@
+"""Z3 as a judge of conditions: is a conclusion true for *every* value of its symbols?
+
+Everything asked here is quantifier free.  A floor quotient ``a // c`` becomes two fresh integers
+with ``c >= 1 → a = c·q + r ∧ 0 <= r < c``, which defines them (where ``c < 1`` nothing is said
+about ``q``, so a proof can never rest on a division by zero).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import z3
+
+from derive.errors import WrongInput
+from derive.expr import (
+    All,
+    Any_,
+    Apply,
+    Atom,
+    Cond,
+    Div,
+    Eq,
+    Expr,
+    Ge,
+    Max,
+    Not,
+    Sym,
+    cond_symbols,
+    conjuncts,
+    expressions,
+    negate,
+    subst_cond,
+)
+
+DEFAULT_SECONDS = 20.0
+
+
+class Answer(Enum):
+    """What the solver says of a statement: true for all, false for some, or it does not know."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Law:
+    """A hypothesis on an unknown function, for all its arguments: ``∀ parameters: cond``.
+
+    It is used at every argument at which the function occurs.
+    """
+
+    function: str
+    parameters: tuple[Sym, ...]
+    cond: Cond
+
+
+class Translation:
+    """Integer expressions as solver terms, with the definitions that they need."""
+
+    def __init__(self, laws: Sequence[Law] = ()) -> None:
+        self.laws = laws
+        self.definitions: list[Any] = []
+        self.symbols: dict[str, Sym] = {}
+        self._atoms: dict[Atom, Any] = {}
+
+    def cond(self, c: Cond) -> Any:
+        match c:
+            case Ge(e):
+                return self.expr(e) >= 0
+            case Eq(e):
+                return self.expr(e) == 0
+            case Not(inner):
+                return z3.Not(self.cond(inner))
+            case All(parts):
+                return z3.And([self.cond(p) for p in parts])
+            case Any_(parts):
+                return z3.Or([self.cond(p) for p in parts])
+        raise TypeError(f"not a condition: {c!r}")
+
+    def expr(self, e: Expr) -> Any:
+        total: list[Any] = []
+        for monomial, c in e.terms:
+            product: Any = z3.IntVal(c)
+            for i, atom in enumerate(monomial):
+                product = self.atom(atom) if i == 0 and c == 1 else product * self.atom(atom)
+            total.append(product)
+        if not total:
+            return z3.IntVal(0)
+        return total[0] if len(total) == 1 else z3.Sum(total)
+
+    def atom(self, a: Atom) -> Any:
+        if a not in self._atoms:
+            self._atoms[a] = self._make(a)
+        return self._atoms[a]
+
+    def _make(self, a: Atom) -> Any:
+        match a:
+            case Sym(name, least):
+                if self.symbols.setdefault(name, a) != a:
+                    raise WrongInput(
+                        f"the symbol {name!r} was made twice with different hypotheses; "
+                        "make it once and use it on both sides"
+                    )
+                variable = z3.Int(name)
+                if least is not None:
+                    self.definitions.append(variable >= least)
+                return variable
+            case Div(num, den):
+                top, bottom = self.expr(num), self.expr(den)
+                q, r = z3.FreshInt("q"), z3.FreshInt("r")
+                exact = z3.And(top == bottom * q + r, r >= 0, r < bottom)
+                known = den.constant is not None
+                self.definitions.append(exact if known else z3.Implies(bottom >= 1, exact))
+                return q
+            case Max(left, right):
+                x, y = self.expr(left), self.expr(right)
+                return z3.If(x >= y, x, y)
+            case Apply(name, arguments):
+                values = [self.expr(e) for e in arguments]
+                function = z3.Function(name, *[z3.IntSort()] * (len(values) + 1))
+                self._atoms[a] = function(*values)
+                for law in self.laws:
+                    if law.function == name:
+                        bound = dict(zip(law.parameters, arguments, strict=True))
+                        self.definitions.append(self.cond(subst_cond(law.cond, bound)))
+                return self._atoms[a]
+
+
+def ask(
+    premises: Iterable[Cond],
+    conclusion: Cond,
+    *,
+    laws: Sequence[Law] = (),
+    seconds: float = DEFAULT_SECONDS,
+) -> Answer:
+    """Do the premises imply the conclusion, for every value of every symbol?
+
+    A conjunction is asked part by part (a part that is a premise already costs nothing), which
+    keeps each question small.
+    """
+    known = [p for c in premises for p in conjuncts(c)]
+    worst = Answer.YES
+    for part in conjuncts(conclusion):
+        if part in known:
+            continue
+        answer = _ask_one(known, part, laws, seconds)
+        if answer is Answer.NO:
+            return answer
+        if answer is Answer.UNKNOWN:
+            worst = answer
+    return worst
+
+
+def _ask_one(
+    known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: float
+) -> Answer:
+    t = Translation(laws)
+    solver = _solver(seconds)
+    for c in known:
+        solver.add(t.cond(c))
+    solver.add(t.cond(negate(part)))
+    solver.add(*t.definitions)
+    result = solver.check()
+    if result == z3.unsat:
+        return Answer.YES
+    return Answer.NO if result == z3.sat else Answer.UNKNOWN
+
+
+def satisfiable(
+    conds: Iterable[Cond], *, laws: Sequence[Law] = (), seconds: float = DEFAULT_SECONDS
+) -> Answer:
+    """Is there any value of the symbols for which the conditions hold?"""
+    t = Translation(laws)
+    solver = _solver(seconds)
+    for c in conds:
+        solver.add(t.cond(c))
+    solver.add(*t.definitions)
+    result = solver.check()
+    if result == z3.sat:
+        return Answer.YES
+    return Answer.NO if result == z3.unsat else Answer.UNKNOWN
+
+
+def smallest(
+    conds: Sequence[Cond],
+    parameters: Sequence[Sym],
+    *,
+    laws: Sequence[Law] = (),
+    seconds: float = DEFAULT_SECONDS,
+    limit: int = 40,
+) -> dict[str, int] | None:
+    """The smallest values of the parameters for which the conditions can hold.
+
+    Smallest first in the sum of absolute values, then in the order of ``parameters``; so the
+    answer does not depend on which model the solver happens to find.  None if there is none with
+    a sum up to ``limit`` or if the solver gave up before the first one.
+    """
+    t = Translation(laws)
+    solver = _solver(seconds)
+    for c in conds:
+        solver.add(t.cond(c))
+    chosen = [t.atom(p) for p in parameters]
+    solver.add(*t.definitions)
+    cost = z3.Sum([z3.If(v >= 0, v, -v) for v in chosen]) if chosen else z3.IntVal(0)
+    for total in range(limit + 1):
+        solver.push()
+        solver.add(cost == total)
+        if solver.check() == z3.sat:
+            return _least(solver, parameters, chosen, total)
+        solver.pop()
+    return None
+
+
+def _least(
+    solver: Any, parameters: Sequence[Sym], chosen: Sequence[Any], total: int
+) -> dict[str, int]:
+    values: dict[str, int] = {}
+    for p, v in zip(parameters, chosen, strict=True):
+        for candidate in sorted(range(-total, total + 1), key=lambda c: (abs(c), -c)):
+            solver.push()
+            solver.add(v == candidate)
+            if solver.check() == z3.sat:
+                values[p.name] = candidate
+                break
+            solver.pop()
+        else:  # the solver knew a model of the whole but gave up on a part of it
+            model = solver.model() if solver.check() == z3.sat else None
+            values[p.name] = int(str(model.eval(v))) if model is not None else 0
+    return values
+
+
+def _solver(seconds: float) -> Any:
+    solver = z3.Solver()
+    solver.set("timeout", int(seconds * 1000))
+    solver.set("random_seed", 0)
+    return solver
+
+
+def parameters_of(conds: Iterable[Cond], exclude: Mapping[Sym, object] | None = None) -> list[Sym]:
+    """The symbols of conditions in order of name, those in ``exclude`` left out."""
+    found = {s for c in conds for s in cond_symbols(c)}
+    return sorted((s for s in found if s not in (exclude or {})), key=lambda s: s.name)
+
+
+def divisors(conds: Iterable[Cond]) -> list[Expr]:
+    """Every divisor of a floor quotient in the conditions."""
+    found: dict[Expr, None] = {}
+    for c in conds:
+        for e in expressions(c):
+            for a in e.atoms():
+                if isinstance(a, Div):
+                    found[a.den] = None
+    return list(found)

@@ -1,0 +1,55 @@
+"""The operators of the field, each defined once as a form."""
+
+from derive.operators.conv import conv_transpose, convolve, correlate
+from derive.operators.pool import (
+    adaptive_avg_pool,
+    avg_pool,
+    global_avg_pool,
+    max_pool,
+    max_unpool,
+    sum_pool,
+)
+from derive.operators.rearrange import (
+    col2im,
+    im2col,
+    permute,
+    pixel_shuffle,
+    pixel_unshuffle,
+    select,
+)
+from derive.operators.registry import OPERATORS, Operator
+from derive.operators.sample import broadcast, crop, decimate, flip, pad, scale, shift, zero_insert
+from derive.operators.upsample import bilinear_upsample, box, nearest_upsample, one_hot, triangle
+
+__all__ = [
+    "OPERATORS",
+    "Operator",
+    "adaptive_avg_pool",
+    "avg_pool",
+    "bilinear_upsample",
+    "box",
+    "broadcast",
+    "col2im",
+    "conv_transpose",
+    "convolve",
+    "correlate",
+    "crop",
+    "decimate",
+    "flip",
+    "global_avg_pool",
+    "im2col",
+    "max_pool",
+    "max_unpool",
+    "nearest_upsample",
+    "one_hot",
+    "pad",
+    "permute",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "scale",
+    "select",
+    "shift",
+    "sum_pool",
+    "triangle",
+    "zero_insert",
+]

@@ -1,0 +1,89 @@
+"""Upsampling by an integer factor, and the fixed kernels that go with it."""
+
+from __future__ import annotations
+
+from derive.expr import Expr, Integer, any_of, lift, maximum, minimum
+from derive.form import Form, Ratio, Value, build, constant
+from derive.operators.registry import PerAxis, operator, positive_axes, spatial
+from derive.operators.sample import Row, along
+
+SAMPLES = [{"x": (4,), "s": 3}, {"x": (3, 4), "s": (2, 3)}, {"x": (2, 3), "s": 2, "dims": 1}]
+
+
+@operator("upsample", r"\operatorname{nearest}", samples=SAMPLES)
+def nearest_upsample(x: Form, s: PerAxis, dims: int | None = None) -> Form:
+    """Repeat each sample ``s`` times: ``y[i] = x[⌊i/s⌋]``; length ``s·n``."""
+    count = x.rank if dims is None else dims
+    y, first = x, spatial(x, count, "nearest_upsample")
+    for axis, step in enumerate(positive_axes(s, count, "factor"), first):
+        y = along(y, axis, step * x.shape[axis], lambda row, i, step=step: row(i // step), step >= 1)
+    return y
+
+
+@operator(
+    "upsample",
+    r"\operatorname{bilinear}",
+    samples=[*SAMPLES, {"x": (4,), "s": 3, "align_corners": True}, {"x": (2, 3), "s": (2, 3), "align_corners": True}],
+)
+def bilinear_upsample(x: Form, s: PerAxis, align_corners: bool = False, dims: int | None = None) -> Form:
+    """Linear interpolation along each of the last ``dims`` axes by the factor ``s``; length ``s·n``.
+
+    Output ``i`` sits at ``(i + 1/2)/s - 1/2`` between the samples, clamped to the first and the
+    last; with ``align_corners`` at ``i(n-1)/(s·n-1)``.  Source: PyTorch ``nn.Upsample``.
+    """
+    count = x.rank if dims is None else dims
+    y, first = x, spatial(x, count, "bilinear_upsample")
+    for axis, step in enumerate(positive_axes(s, count, "factor"), first):
+        n = x.shape[axis]
+        top, den = (n - 1, maximum(step * n - 1, 1)) if align_corners else (lift(2), 2 * step)
+        start = lift(0) if align_corners else 1 - step
+        y = along(
+            y,
+            axis,
+            step * n,
+            lambda row, i, n=n, top=top, den=den, start=start: _between_samples(row, top * i + start, den, n),
+            step >= 1,
+        )
+    return y
+
+
+def _between_samples(row: Row, num: Expr, den: Expr, n: Expr) -> Value:
+    """Linear interpolation at the position ``num/den``."""
+    whole = num // den
+    part = num - den * whole
+
+    def clamped(j: Expr) -> Value:
+        return row(minimum(maximum(j, 0), n - 1))
+
+    return clamped(whole) * Ratio(den - part, den) + clamped(whole + 1) * Ratio(part, den)
+
+
+@operator("kernel", r"\operatorname{box}", samples=[{"k": 3}, {"k": (2, 4)}])
+def box(k: PerAxis) -> Form:
+    """The kernel of ``k`` ones (in each axis)."""
+    lengths = tuple(lift(n) for n in (k if isinstance(k, (tuple, list)) else (k,)))
+    return build(lengths, lambda *t: constant(1))
+
+
+@operator("kernel", r"\delta", samples=[{"k": 4, "at": 1}])
+def one_hot(k: Integer, at: Integer) -> Form:
+    """The kernel of ``k`` taps that is 1 at tap ``at`` and 0 elsewhere."""
+    from derive.expr import eq
+
+    return build((lift(k),), lambda t: constant(1).where(eq(t, at)))
+
+
+@operator("kernel", r"\operatorname{tri}", samples=[{"s": 3}, {"s": 4}])
+def triangle(s: Integer) -> Form:
+    """The triangular kernel of linear interpolation by the factor ``s``, with ``2s`` taps.
+
+    ``K[t] = (2s - |2t + 1 - 2s|) / (2s)``: the values of the tent at the half-integer positions;
+    symmetric for odd and even ``s``.
+    """
+    factor = lift(s)
+
+    def body(t: Expr) -> Value:
+        distance = 2 * t + 1 - 2 * factor
+        return constant(Ratio(2 * factor - maximum(distance, -distance), 2 * factor))
+
+    return build((2 * factor,), body, (any_of(factor >= 1),))
