@@ -1,0 +1,73 @@
+"""Machine-checked proofs about convolution, pooling and upsampling and their gradients.
+
+Everything here is loaded when it is first used, so that ``import derive`` costs nothing.
+
+>>> import derive
+>>> derive.prove_theorem("input-gradient-general").verdict
+'proved'
+>>> print(derive.matrix_of("correlate", n=4, k=2))
+w_0 w_1   ·   ·
+  · w_0 w_1   ·
+  ·   · w_0 w_1
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from derive.api import Result, get_theorem, prove_theorem, prove_theorems, theorem_ids
+    from derive.errors import CannotBe, DeriveError, NotSupported, WrongInput
+    from derive.expr import offset, size, sizes
+    from derive.form import Form, build, sigma, tensor, vjp
+    from derive.operators import OPERATORS
+    from derive.request import matrix_of, operator_form
+
+__all__ = [
+    "OPERATORS",
+    "CannotBe",
+    "DeriveError",
+    "Form",
+    "NotSupported",
+    "Result",
+    "WrongInput",
+    "__version__",
+    "build",
+    "get_theorem",
+    "matrix_of",
+    "offset",
+    "operator_form",
+    "prove_theorem",
+    "prove_theorems",
+    "sigma",
+    "size",
+    "sizes",
+    "tensor",
+    "theorem_ids",
+    "vjp",
+]
+
+_HOME = {
+    "derive.api": ("Result", "get_theorem", "prove_theorem", "prove_theorems", "theorem_ids"),
+    "derive.errors": ("CannotBe", "DeriveError", "NotSupported", "WrongInput"),
+    "derive.expr": ("offset", "size", "sizes"),
+    "derive.form": ("Form", "build", "sigma", "tensor", "vjp"),
+    "derive.operators": ("OPERATORS",),
+    "derive.request": ("matrix_of", "operator_form"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOME.items():
+        if name in names:
+            value = getattr(importlib.import_module(module), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

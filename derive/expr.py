@@ -79,7 +79,18 @@ class Apply:
         return (2, self.name, tuple(a.key for a in self.arguments))
 
 
-Atom: TypeAlias = Sym | Div | Max | Apply
+@dataclass(frozen=True)
+class Indicator:
+    """The Iverson bracket: 1 where the condition holds, else 0."""
+
+    cond: Cond
+
+    @cached_property
+    def key(self) -> tuple[Any, ...]:
+        return (3, str(self.cond))
+
+
+Atom: TypeAlias = Sym | Div | Max | Apply | Indicator
 Monomial: TypeAlias = tuple[Atom, ...]
 Integer: TypeAlias = "Expr | int"
 Env: TypeAlias = Mapping[str, Any]
@@ -111,6 +122,10 @@ class Expr:
 
     def __hash__(self) -> int:
         return self._hash
+
+    def __reduce__(self) -> tuple[type[Expr], tuple[dict[Monomial, int]]]:
+        # The stored hash is that of one process; another one that reads this must make its own.
+        return Expr, (dict(self.terms),)
 
     def __eq__(self, other: object) -> bool:
         """Equality of the canonical forms (not a condition: for that, use :func:`eq`)."""
@@ -292,6 +307,8 @@ def _parts(atom: Atom) -> tuple[Expr, ...]:
             return (left, right)
         case Apply(_, arguments):
             return arguments
+        case Indicator(cond):
+            return tuple(expressions(cond))
 
 
 def _rebuild(atom: Atom, change: Callable[[Atom], Expr | None]) -> Expr:
@@ -305,6 +322,8 @@ def _rebuild(atom: Atom, change: Callable[[Atom], Expr | None]) -> Expr:
             base = maximum(left.map(change), right.map(change))
         case Apply(name, arguments):
             base = Expr({(Apply(name, tuple(a.map(change) for a in arguments)),): 1})
+        case Indicator(cond):
+            base = indicator(map_cond(cond, lambda e: e.map(change)))
     if len(base.terms) == 1 and base.terms[0][1] == 1 and len(base.terms[0][0]) == 1:
         new = change(base.terms[0][0][0])
         return base if new is None else new
@@ -322,6 +341,8 @@ def _value(atom: Atom, env: Env) -> Any:
             return max(a, b) if isinstance(a, int) and isinstance(b, int) else np.maximum(a, b)
         case Apply(name, arguments):
             return env[name](*(a.at(env) for a in arguments))
+        case Indicator(cond):
+            return holds(cond, env) * 1
 
 
 def _show(atom: Atom) -> str:
@@ -334,6 +355,8 @@ def _show(atom: Atom) -> str:
             return f"max({left}, {right})"
         case Apply(name, arguments):
             return f"{name}({', '.join(map(str, arguments))})"
+        case Indicator(cond):
+            return f"[{cond}]"
 
 
 def _tight(e: Expr) -> str:
@@ -410,6 +433,13 @@ def maximum(left: Integer, right: Integer) -> Expr:
     if right.key < left.key:
         left, right = right, left
     return Expr({(Max(left, right),): 1})
+
+
+def indicator(cond: Cond) -> Expr:
+    """The Iverson bracket of a condition."""
+    if cond == TRUE or cond == FALSE:
+        return lift(int(cond == TRUE))
+    return Expr({(Indicator(cond),): 1})
 
 
 def minimum(left: Integer, right: Integer) -> Expr:

@@ -322,11 +322,14 @@ def substitute(form: Form, name: str, inner: Form) -> Form:
         total = Value((), *_context(Value((), kept), Value((), inner.tensors)))
         for t in form.terms:
             t = t.fresh().subst(values)
-            product = Value((replace(t, reads=tuple(r for r in t.reads if r.tensor != name)),))
+            # The inner reads speak of t's bound indices: multiply under the sum, then bind.
+            others = tuple(r for r in t.reads if r.tensor != name)
+            product = Value((replace(t, bound=(), reads=others),))
             for r in t.reads:
                 if r.tensor == name:
                     product = product * inner[r.at]
-            total = total + product
+            bound = tuple(replace(u, bound=(*t.bound, *u.bound)) for u in product.terms)
+            total = total + replace(product, terms=bound)
         return replace(total, requires=_unique(form.requires + inner.requires))
 
     return build(form.shape, body)

@@ -235,5 +235,8 @@ def evaluate(form: Form, sizes: Sizes, tensors: Mapping[str, npt.NDArray[Any]]) 
         value = part.num * np.array([Fraction(1, int(d)) if d != 1 else 1 for d in part.den], dtype=object)
         for name, at in part.reads:
             value = value * tensors[name].astype(object)[tuple(at.T)]
-        np.add.at(out, tuple(part.output.T), value)
+        if out.shape:
+            np.add.at(out, tuple(part.output.T), value)
+        else:
+            out[()] += sum(value)
     return out

@@ -214,8 +214,7 @@ def test_moves_against_slices(case: Case) -> None:
     x, dims = integers(case.seed, 2, *case.n), case.dims
     start = tuple(max(0, lo) for lo, _ in case.padding)
     kept: Any = (..., *(slice(o, None, s) for o, s in zip(start, case.stride, strict=True)))
-    if all(o < n for o, n in zip(start, case.n, strict=True)):
-        assert same(loops.decimate(x, case.stride, start, dims), x[kept])
+    assert same(loops.decimate(x, case.stride, start, dims), x[kept])
     assert same(loops.flip(x, dims), np.flip(x, tuple(range(1, dims + 1))))
     offsets = tuple(lo for lo, _ in case.padding)
     by = tuple((o, -o) for o in offsets)
@@ -335,6 +334,32 @@ def test_sum_and_average_gradients(case: Case, ceil: bool) -> None:
             lambda g, both=both: loops.avg_pool_grad(g, case.n, case.k, **both),
             case.seed,
         )
+
+
+@each_case
+@pytest.mark.parametrize("ceil", [False, True])
+def test_negative_padding_crops_before_pooling(case: Case, ceil: bool) -> None:
+    x = integers(case.seed, *case.n)
+    ends = tuple((lo, -1 - axis % 2) for axis, (lo, _) in enumerate(case.padding))
+    x = loops.pad(x, (0, 7 - 2 * case.dims), "circular")
+    cropped = loops.pad(x, tuple((min(0, lo), min(0, hi)) for lo, hi in ends))
+    rest = tuple((max(0, lo), max(0, hi)) for lo, hi in ends)
+    shared: dict[str, Any] = {
+        "k": case.k,
+        "stride": case.stride,
+        "dilation": case.dilation,
+        "ceil_mode": ceil,
+    }
+    y = loops.sum_pool(x, padding=ends, **shared)
+    assert same(y, loops.sum_pool(cropped, padding=rest, **shared))
+    for include in (False, True):
+        mean = loops.avg_pool(x, padding=ends, count_include_pad=include, **shared)
+        again = loops.avg_pool(cropped, padding=rest, count_include_pad=include, **shared)
+        assert same(mean, again)
+    g = integers(case.seed + 1, *y.shape)
+    gx = loops.sum_pool_grad(g, x.shape, padding=ends, **shared)
+    kept = loops.sum_pool_grad(g, cropped.shape, padding=rest, **shared)
+    assert same(gx, loops.pad(kept, tuple((-min(0, lo), -min(0, hi)) for lo, hi in ends)))
 
 
 @each_pool

@@ -93,8 +93,9 @@ def check(
 
 
 def small(case: Case, most: int = 4) -> tuple[int, ...]:
-    """Spatial lengths cut down so that brute force stays cheap on three axes."""
-    return tuple(min(n, most + axis) if case.dims == 3 else n for axis, n in enumerate(case.n))
+    """Spatial lengths cut down so that brute force stays cheap."""
+    cap = {1: 12, 2: most + 1, 3: most}[case.dims]
+    return tuple(min(n, cap + axis) for axis, n in enumerate(case.n))
 
 
 def test_torch_is_there_on_ci() -> None:
@@ -177,13 +178,9 @@ def test_conv_transpose(case: Case, groups: int, c_in: int, c_out: int, native: 
     g = integers(case.seed + 2, *y.shape)
     result = TABLE["conv_transpose"](x, w, cotangent=g, output_padding=rest, **options)
     assert same(result.value, y)
-    long = tuple(max(0, v) for v in rest)
-    back = loops.correlate(g, w, **options)
-    window: Any = (..., *(slice(0, v) for v in m))
-    assert long == rest
-    assert same(result.vjps[0], back[window])
-    held = loops.inner(result.vjps[1].astype(np.int64), w)
-    assert held == loops.inner(g, y)
+    options["padding"] = tuple((lo, hi - e) for (lo, hi), e in zip(ends, rest, strict=True))
+    assert same(result.vjps[0], loops.correlate(g, w, **options))
+    assert same(result.vjps[1], loops.correlate_weight_grad(x, g, w.shape, **options))
 
 
 @each_flat
@@ -229,16 +226,14 @@ def test_moves(case: Case) -> None:
     offset = tuple(hi for _, hi in case.padding)
     dims = case.dims
     check("flip", x, case.seed, dims=dims)
-    if all(abs(o) <= n for o, n in zip(offset, x.shape[1:], strict=True)):
-        check("shift", x, case.seed, offset=offset, dims=dims)
+    check("shift", x, case.seed, offset=offset, dims=dims)
     check("decimate", x, case.seed, s=case.stride, offset=start, dims=dims)
+    window: Any = (..., *(slice(0, n) for n in x.shape[1:]))
     check(
         "zero_insert",
         x,
         case.seed,
-        back=lambda g: loops.decimate(g, case.stride, dims=dims)[
-            (..., *(slice(0, n) for n in x.shape[1:]))
-        ],
+        back=lambda g: loops.decimate(g, case.stride, dims=dims)[window],
         s=case.stride,
         trailing=start,
         dims=dims,
@@ -247,7 +242,7 @@ def test_moves(case: Case) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_pixel_shuffle(seed: int) -> None:
-    r, c, n, m = 1 + seed % 3, 1 + seed % 4, 1 + seed % 5, 2 + seed % 2
+    r, c, n, m = 2 + seed % 2, 1 + seed % 3, 1 + seed % 5, 4 - seed % 4
     x = integers(seed, 2, c * r * r, n, m)
     check("pixel_shuffle", x, seed, lambda g: loops.pixel_unshuffle(g, r, 2), r=r, dims=2)
     y = integers(seed, 2, c, n * r, m * r)
@@ -292,8 +287,13 @@ def test_sum_pool(case: Case) -> None:
 @pytest.mark.parametrize("override", [None, 7])
 def test_avg_pool(case: Case, override: int | None) -> None:
     x = integers(case.seed, 2, *case.n)
-    shared = {"k": case.k, "stride": case.stride, "padding": case.padding, "dims": case.dims}
-    shared["divisor_override"] = override
+    shared: dict[str, Any] = {
+        "k": case.k,
+        "stride": case.stride,
+        "padding": case.padding,
+        "divisor_override": override,
+        "dims": case.dims,
+    }
     check(
         "avg_pool",
         x,
@@ -309,7 +309,7 @@ def test_avg_pool(case: Case, override: int | None) -> None:
 @pytest.mark.parametrize("include", [False, True])
 def test_avg_pool_divisors(case: Case, ceil: bool, include: bool) -> None:
     x = integers(case.seed, 2, *case.n)
-    shared = {
+    shared: dict[str, Any] = {
         "k": case.k,
         "stride": case.stride,
         "padding": case.padding,

@@ -46,6 +46,7 @@ from derive.expr import (
     eq,
     expressions,
     holds,
+    indicator,
     ne,
     negate,
 )
@@ -270,25 +271,27 @@ def _pair(
 def difference(ours: Sequence[Cell], theirs: Sequence[Cell]) -> Cond:
     """The condition that the two sums of coefficients differ at an index tuple.
 
-    Written without fractions: a disjunction over which cells are present, each case an inequation
-    of polynomials.
+    Written without fractions: everything is multiplied by the denominators (each read as 1 where
+    its cell is absent, so that no factor can be zero and hide a difference).
     """
-    every = [(c, 1) for c in ours] + [(c, -1) for c in theirs]
-    cases: list[Cond] = []
-    for present in product((True, False), repeat=len(every)):
-        where: list[Cond] = []
-        num, den = Expr({}), Expr({(): 1})
-        for (cell, sign), there in zip(every, present, strict=True):
-            inside = all_of(*cell.where)
-            where.append(inside if there else negate(inside))
-            if there:
-                c = cell.coefficient
-                if c.den == den:
-                    num = num + c.num * sign
-                else:
-                    num, den = num * c.den + c.num * den * sign, den * c.den
-        cases.append(all_of(*where, ne(num, 0)))
-    return any_of(*cases)
+    if len(ours) == len(theirs) == 1 and ours[0].coefficient == theirs[0].coefficient:
+        a, b = all_of(*ours[0].where), all_of(*theirs[0].where)
+        only = any_of(all_of(a, negate(b)), all_of(b, negate(a)))
+        return all_of(ne(ours[0].coefficient.num, 0), only)
+    sums: dict[Expr, Expr] = {}  # denominator -> numerator
+    for cell, sign in [(c, 1) for c in ours] + [(c, -1) for c in theirs]:
+        present = indicator(all_of(*cell.where))
+        den = cell.coefficient.den
+        if den.constant is None:
+            den = den * present + 1 - present
+        sums[den] = sums.get(den, Expr({})) + cell.coefficient.num * present * sign
+    total = Expr({})
+    for den, num in sums.items():
+        for other in sums:
+            if other != den:
+                num = num * other
+        total = total + num
+    return ne(total, 0)
 
 
 def _parameters(conds: Sequence[Cond]) -> list[Sym]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from derive import shapes
 from derive.errors import WrongInput
-from derive.expr import Cond, Expr, Integer, apply, between, eq, lift, maximum, minimum
+from derive.expr import Cond, Expr, Integer, apply, between, eq, lift, maximum, minimum, ne
 from derive.form import Form, Ratio, Value, build, constant, sigmas
 from derive.operators.registry import Padding, PerAxis, operator, pairs, per_axis, positive_axes, spatial
 
@@ -113,7 +113,9 @@ def avg_pool(
 
     With ``count_include_pad`` the divisor is the part of the window inside the *padded* input
     (which is ``k`` except for a last window under ceil_mode), without it the part inside the input
-    itself; ``divisor_override`` replaces either.  Every window must then have something to count.
+    itself; ``divisor_override`` replaces either and is any nonzero integer.  A window that meets
+    nothing of the input gives 0, whatever the divisor, as in PyTorch's loops; such windows need
+    more padding than PyTorch allows (half the dilated kernel) or a dilation longer than the input.
     """
     count = _dims(x, dims)
     kk, s, d, p, m, requires = windows(x, k, stride, padding, dilation, ceil_mode, count)
@@ -123,8 +125,7 @@ def avg_pool(
         den = lift(divisor_override)
         if den == 0:
             raise WrongInput("avg_pool: divisor_override = 0; give a nonzero divisor")
-        whole = den
-        return build(sums.shape, lambda *i: sums[i] * constant(Ratio(lift(1), whole)), (*requires, den >= 1))
+        return build(sums.shape, lambda *i: sums[i] * constant(Ratio(lift(1), den)), (*requires, ne(den, 0)))
 
     def body(*i: Expr) -> Value:
         divisor = lift(1)
@@ -139,13 +140,7 @@ def avg_pool(
                 divisor = divisor * (last - maximum(0, first) + 1)
         return sums[i] * constant(Ratio(lift(1), divisor))
 
-    overlap = () if count_include_pad else tuple(c for a in zip(kk, s, d, p, n, m, strict=True) for c in _meets_input(*a))
-    return build(sums.shape, body, (*requires, *overlap))
-
-
-def _meets_input(k: Expr, s: Expr, d: Expr, p: tuple[Expr, Expr], n: Expr, m: Expr) -> tuple[Cond, ...]:
-    # The first window must reach past the padding in front, the last one must start before the end.
-    return (d * (k - 1) >= p[0], s * (m - 1) - p[0] < n) if d == 1 else (d * (k - 1) >= p[0], s * (m - 1) - p[0] < n, d <= n)
+    return build(sums.shape, body, requires)
 
 
 @operator("pool", r"\operatorname{maxpool}_{\sigma}", samples=[])

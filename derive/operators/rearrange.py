@@ -108,6 +108,8 @@ def permute(x: Form, order: Sequence[int]) -> Form:
 @operator("rearrange", r"\operatorname{select}", samples=[{"x": (3, 4), "axis": 0, "at": 2}])
 def select(x: Form, axis: int, at: Integer) -> Form:
     """One slice along an axis, which disappears."""
+    if not 0 <= axis < x.rank:
+        raise WrongInput(f"select: axis = {axis} of an input with {x.rank} axes; choose one of 0…{x.rank - 1}")
     shape = (*x.shape[:axis], *x.shape[axis + 1 :])
     position = lift(at)
     inside = (position >= 0, position < x.shape[axis])

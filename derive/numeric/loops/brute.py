@@ -16,7 +16,7 @@ def inner(a: npt.ArrayLike, b: npt.ArrayLike) -> object:
     """<a, b> = the sum of the entrywise product, exactly."""
     a, b = exact(a), exact(b)
     check_shape("the second factor", b.shape, a.shape)
-    return sum(p * q for p, q in zip(a.flat, b.flat, strict=True))
+    return sum(p * q for p, q in zip(a.flat, b.flat, strict=True) if p and q)
 
 
 def jacobian(f: Linear, x: npt.ArrayLike) -> Array:
@@ -26,21 +26,20 @@ def jacobian(f: Linear, x: npt.ArrayLike) -> Array:
     """
     x = exact(x)
     y = exact(f(x))
-    table = zeros(y.shape + x.shape)
-    for j in indices(x.shape):
+    table = zeros((y.size, x.size))
+    for rank, j in enumerate(indices(x.shape)):
         unit = zeros(x.shape)
         unit[j] = 1
-        column = f(unit)
-        for i in indices(y.shape):
-            table[i + j] = column[i]
-    if not np.array_equal(np.tensordot(table, x, axes=x.ndim), y):
+        table[:, rank] = f(unit).ravel()
+    if not np.array_equal(table @ x.ravel(), y.ravel()):
         raise ValueError("f is not linear: J x differs from f(x)")
-    return table
+    return table.reshape(y.shape + x.shape)
 
 
 def vjp(f: Linear, x: npt.ArrayLike, g: npt.ArrayLike) -> Array:
     """The brute-force gradient of <g, f(x)> in x for linear f: gx[j] = sum_i g[i] J[i, j]."""
-    g = exact(g)
+    x, g = exact(x), exact(g)
     table = jacobian(f, x)
-    check_shape("g", g.shape, table.shape[: g.ndim])
-    return np.asarray(np.tensordot(g, table, axes=g.ndim))
+    check_shape("g", g.shape, table.shape[: table.ndim - x.ndim])
+    columns = table.reshape(g.size, x.size).T
+    return np.array([inner(g.ravel(), column) for column in columns], object).reshape(x.shape)

@@ -77,7 +77,8 @@ def bilinear_upsample(
         for i in indices(length):
             for corner in itertools.product(*(ends[a][p] for a, p in enumerate(i))):
                 j = tuple(place for place, _ in corner)
-                y[b + i] += math.prod(weight for _, weight in corner) * x[b + j]
+                if x[b + j]:  # the rest of a unit vector costs no Fraction arithmetic
+                    y[b + i] += math.prod(weight for _, weight in corner) * x[b + j]
     return y
 
 
