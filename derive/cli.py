@@ -66,8 +66,8 @@ def prove(ids: tuple[str, ...], out: Path, formats: tuple[str, ...], jobs: int |
     """Prove theorems (all of them when no ID is given) and write the documents."""
     from derive import document, summary
     from derive.api import get_theorem
-    from derive.cli_show import prove_with_progress, summary_table
     from derive.cli_output import staged
+    from derive.cli_show import prove_with_progress, summary_table
     from derive.errors import NotSupported
 
     for name in ids:
@@ -75,7 +75,9 @@ def prove(ids: tuple[str, ...], out: Path, formats: tuple[str, ...], jobs: int |
     engine = document.find_tex_engine()
     if "pdf" in formats and engine is None:
         raise NotSupported(f"--format pdf: {NO_TEX}, or ask for another format")
-    wanted = tuple(dict.fromkeys(formats)) or (("tex", "html", "pdf") if engine else ("tex", "html"))
+    wanted = tuple(dict.fromkeys(formats)) or (
+        ("tex", "html", "pdf") if engine else ("tex", "html")
+    )
     with staged(out) as folder:
         proofs = prove_with_progress(ids or None, jobs)
         document.write_book(proofs, folder, wanted)

@@ -51,20 +51,38 @@ class Operators(click.Command):
 @click.option("--n", required=True, metavar="N[xN…]", help="Input length, or 28x28 in 2-D.")
 @click.option("--k", metavar="K[xK…]", help="Kernel length, or 3x2; one is used for every axis.")
 @click.option("--stride", metavar="S[,S…]", help="Stride (or the factor of an upsampling).")
-@click.option("--padding", metavar="LO,HI", help="LO,HI or one number; per axis LO,HI;LO,HI; or same, full, ….")
+@click.option(
+    "--padding",
+    metavar="LO,HI",
+    help="LO,HI or one number; per axis LO,HI;LO,HI; or same, full, ….",
+)
 @click.option("--dilation", metavar="D[,D…]", help="Dilation of the kernel.")
 @click.option("--base-dilation", metavar="E[,E…]", help="Dilation of the input.")
 @click.option("--groups", metavar="G", help="Groups of channels.")
-@click.option("--channels", metavar="C_IN[,C_OUT]", help="Channels; without it there is no channel axis.")
+@click.option(
+    "--channels", metavar="C_IN[,C_OUT]", help="Channels; without it there is no channel axis."
+)
 @click.option("--batch", metavar="B", help="Length of a batch axis; without it there is none.")
-@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Any option of the operator.")
-@click.option("--taps", metavar="T,T…", help="Max pooling: the tap that wins in each window (0x1,… in 2-D).")
-@click.option("--wrt", metavar="NAME", help="The operand that the columns count.  [default: the first]")
+@click.option(
+    "--set", "settings", metavar="NAME=VALUE", multiple=True, help="Any option of the operator."
+)
+@click.option(
+    "--taps", metavar="T,T…", help="Max pooling: the tap that wins in each window (0x1,… in 2-D)."
+)
+@click.option(
+    "--wrt", metavar="NAME", help="The operand that the columns count.  [default: the first]"
+)
 @click.option("--transpose", is_flag=True, help="The matrix of the gradient (VJP) instead.")
-@click.option("--text", "style", flag_value="text", default="text", help="Plain text (the default).")
+@click.option(
+    "--text", "style", flag_value="text", default="text", help="Plain text (the default)."
+)
 @click.option("--latex", "style", flag_value="latex", help="LaTeX.")
-@click.option("--numpy", "style", flag_value="numpy", help="Numbers, with --kernel for the other operand.")
-@click.option("--kernel", metavar="V,V…", help="Values for --numpy, row by row.  [default: 1,2,3,…]")
+@click.option(
+    "--numpy", "style", flag_value="numpy", help="Numbers, with --kernel for the other operand."
+)
+@click.option(
+    "--kernel", metavar="V,V…", help="Values for --numpy, row by row.  [default: 1,2,3,…]"
+)
 def matrix_command(
     operator: str,
     n: str,
@@ -167,7 +185,9 @@ def whole(flag: str, text: str, request: str | None = None) -> int:
     """A whole number."""
     if not re.fullmatch(r"[+-]?[0-9]{1,9}", text.strip()):
         shown = text if request is None else request
-        raise WrongInput(f"{flag} {shown}: {text!r} is no whole number of at most 9 digits; write it in digits")
+        raise WrongInput(
+            f"{flag} {shown}: {text!r} is no whole number of at most 9 digits; write it in digits"
+        )
     return int(text)
 
 
@@ -197,7 +217,9 @@ def _numbers(found: Matrix, kernel: str | None) -> str:
         size = int(np.prod(shape))
         numbers = range(1, size + 1) if kernel is None else lengths("--kernel", kernel)
         if len(numbers) != size:
-            raise WrongInput(f"--kernel {kernel}: {len(numbers)} values, but {name} has {size}; give {size}")
+            raise WrongInput(
+                f"--kernel {kernel}: {len(numbers)} values, but {name} has {size}; give {size}"
+            )
         values[name] = np.array(numbers, dtype=np.int64).reshape(shape)
     if kernel is not None and not shapes:
         raise WrongInput("--kernel: this matrix has no other operand; leave it out")

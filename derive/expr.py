@@ -22,6 +22,7 @@ True
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,11 @@ from math import gcd
 from typing import Any, TypeAlias
 
 import numpy as np
+
+from derive.errors import WrongInput
+
+
+RESERVED = re.compile(r"[ib]\d+|.*[.~′#].*")
 
 
 @dataclass(frozen=True)
@@ -284,7 +290,10 @@ class Expr:
         ordered = sorted(self.terms, key=lambda mc: (not mc[0], mc[1] < 0))
         text = ""
         for monomial, c in ordered:
-            body = "*".join(_show(a) for a in monomial)
+            alone = len(monomial) == 1 and abs(c) == 1
+            body = "*".join(
+                f"({_show(a)})" if isinstance(a, Div) and not alone else _show(a) for a in monomial
+            )
             number = str(abs(c)) if abs(c) != 1 or not monomial else ""
             part = "*".join(p for p in (number, body) if p)
             if text:
@@ -400,7 +409,12 @@ def lift(value: Integer) -> Expr:
 
 
 def symbol(name: str, minimum: int | None = None) -> Expr:
-    """An integer symbol; ``minimum`` attaches the hypothesis ``name >= minimum``."""
+    """An integer symbol; ``minimum`` attaches the hypothesis ``name >= minimum``.
+
+    Raises :class:`derive.errors.WrongInput` for names that indices have (``i0``, ``b0``, ``x.0``).
+    """
+    if RESERVED.fullmatch(name):
+        raise WrongInput(f"the name {name!r} is reserved for an index; choose another name")
     return Expr({(Sym(name, minimum),): 1})
 
 
@@ -707,9 +721,9 @@ def _relation(e: Expr, sign: str, mirrored: str) -> str:
 
 def _divisibility(e: Expr) -> str | None:
     """``a - b*(a//b) == 0`` is written ``a % b == 0``."""
-    for monomial, c in e.terms:
+    for monomial, _ in e.terms:
         for atom in monomial:
-            if isinstance(atom, Div) and abs(c) == 1:
+            if isinstance(atom, Div):
                 for sign in (1, -1):
                     if e * sign == atom.num - atom.den * Expr({(atom,): 1}):
                         return f"{_tight(atom.num)} % {_tight(atom.den)} == 0"

@@ -38,6 +38,7 @@ from derive.expr import (
     Sym,
     all_of,
     between,
+    cond_symbols,
     conjuncts,
     eq,
     lift,
@@ -203,6 +204,19 @@ class Form:
                 return shape
         known = ", ".join(t for t, _ in self.tensors) or "none"
         raise WrongInput(f"there is no tensor {name!r} in this form; it reads: {known}")
+
+    def sizes(self) -> tuple[Sym, ...]:
+        """The size parameters that the form speaks of, in order of name."""
+        found = {s for n in self.shape for s in n.symbols()}
+        found |= {s for _, shape in self.tensors for n in shape for s in n.symbols()}
+        found |= {s for c in self.requires for s in cond_symbols(c)}
+        for t in self.terms:
+            spoken = {s for c in t.where for s in cond_symbols(c)}
+            spoken |= t.coefficient.num.symbols() | t.coefficient.den.symbols()
+            spoken |= {s for _, n in t.bound for s in n.symbols()}
+            spoken |= {s for r in t.reads for e in r.at for s in e.symbols()}
+            found |= spoken - {*self.index, *(b for b, _ in t.bound)}
+        return tuple(sorted(found, key=lambda s: s.name))
 
     def named(self, operator: str, *operands: Form, **parameters: object) -> Form:
         """The same form, remembered as a call of ``operator`` (for printing)."""

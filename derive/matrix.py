@@ -69,7 +69,7 @@ class Matrix:
     row_shape: tuple[int, ...]
     column_shape: tuple[int, ...]
     entries: Mapping[tuple[int, int], Entry] = field(hash=False)
-    operand: str = ""
+    operand: str = field(default="", compare=False)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -27,7 +27,13 @@ SELECTED = ("max_pool", "max_unpool")
 FACTOR = ("stride", "s")
 """``stride`` may be said for the factor ``s`` of an operator that has no other stride."""
 
-SYMBOLS = {"stride": "s", "padding": "p", "dilation": "d", "base_dilation": "e", "output_padding": "r"}
+SYMBOLS = {
+    "stride": "s",
+    "padding": "p",
+    "dilation": "d",
+    "base_dilation": "e",
+    "output_padding": "r",
+}
 STRUCTURAL = ("groups", "axis")
 """Options that say which form an operator has; they are never symbols."""
 
@@ -128,7 +134,9 @@ def operator_form(
         return op.build(**operands, **extra, **options)
 
     form = build(lengths, kernel)
-    if undefined_at(form, {}) is not None or any(m.constant is None or m.constant < 1 for m in form.shape):
+    if undefined_at(form, {}) is not None or any(
+        m.constant is None or m.constant < 1 for m in form.shape
+    ):
         raise WrongInput(_undefined(build, lengths, kernel, given, form))
     return form
 
@@ -151,7 +159,9 @@ def _operands(
         shapes["w"] = tuple(k or ())
         if channels:
             c_in, c_out = channels[0], channels[-1]
-            pair = (c_in, c_out // groups) if op.name == "conv_transpose" else (c_out, c_in // groups)
+            pair = (
+                (c_in, c_out // groups) if op.name == "conv_transpose" else (c_out, c_in // groups)
+            )
             shapes["w"] = (*pair, *(k or ()))
     return {name: tensor(name, *shape) for name, shape in shapes.items()}
 
@@ -190,7 +200,11 @@ def _check_options(
     for name in options:
         if name not in known:
             raise WrongInput(f"{op.name} has no option {name!r}; its options: {names}")
-    wanting = "k" in inspect.signature(op.build).parameters or "w" in op.tensors or op.tensors[:1] == ("c",)
+    wanting = (
+        "k" in inspect.signature(op.build).parameters
+        or "w" in op.tensors
+        or op.tensors[:1] == ("c",)
+    )
     if wanting and kernel is None:
         raise WrongInput(f"{op.name} needs the length of its kernel; give k")
     if kernel is not None and not wanting:
@@ -240,7 +254,9 @@ def _undefined(
         if failed is not None and failed != FALSE:
             spoken = {s.name for s in cond_symbols(failed)}
             at = _at({key: v for key, v in values.items() if key in spoken or key[0] in "nk"})
-            return f"{at}: not defined, the operator needs {failed}; choose sizes for which that holds"
+            return (
+                f"{at}: not defined, the operator needs {failed}; choose sizes for which that holds"
+            )
     shape = ", ".join(map(str, form.shape))
     at = _at({key: v for key, v in values.items() if key[0] in "nk"})
     return f"{at}: not defined (the output shape would be ({shape})); choose other sizes"
@@ -253,7 +269,8 @@ def _at(values: Mapping[str, int]) -> str:
 def _symbols(name: str, value: Any, values: dict[str, int]) -> Any:
     """``value`` with a symbol in the place of each number; the numbers are put into ``values``."""
     if isinstance(value, tuple):
-        ends = ("_lo", "_hi") if name.startswith("p") and len(value) == 2 else _names("", len(value))
+        paired = len(value) == 2 and all(isinstance(v, int) for v in value) and name[:1] == "p"
+        ends = ("_lo", "_hi") if paired else _names("", len(value))
         return tuple(
             _symbols(f"{name}{end}", v, values) for end, v in zip(ends, value, strict=True)
         )
@@ -267,7 +284,9 @@ def _names(letter: str, count: int) -> list[str]:
     return [letter] if count == 1 else [f"{letter}{axis + 1}" for axis in range(count)]
 
 
-def _selection(op: Operator, form: Form, taps: Sequence[int | Sequence[int]] | None) -> dict[str, Any]:
+def _selection(
+    op: Operator, form: Form, taps: Sequence[int | Sequence[int]] | None
+) -> dict[str, Any]:
     """The selection σ as functions on index arrays, one for each component."""
     if op.name not in SELECTED:
         if taps is not None:
@@ -336,4 +355,3 @@ def _per_axis(values: tuple[int, ...], dims: int) -> tuple[int, ...]:
 
 def _show(values: Sequence[object]) -> str:
     return "x".join(map(str, values)) or "nothing"
-

@@ -25,6 +25,7 @@ from derive.expr import (
     all_of,
     cond_symbols,
     conjuncts,
+    divides,
     eq,
     holds,
     lift,
@@ -135,29 +136,37 @@ def _given(term: Term, conds: list[Cond], numbers: Mapping[str, int]) -> dict[Sy
 def _solve(
     conds: list[Cond], ranges: Mapping[Sym, int]
 ) -> tuple[list[Cond], list[tuple[Sym, Expr]]]:
-    """Solve equations for one index each, the one with the longest range first."""
+    """Solve every equation that can be for one index, the one with the longest range first.
+
+    ``c·v = e`` with ``c > 1`` gives ``v = e // c`` and leaves the condition that c divides e; units
+    are preferred.
+    """
     where = [p for c in conds for p in conjuncts(c)]
     solved: list[tuple[Sym, Expr]] = []
     free = set(ranges)
     while True:
-        best: tuple[int, str, Sym, Expr, Cond] | None = None
+        best: tuple[tuple[bool, int, str], Sym, int, Expr, Cond] | None = None
         for c in where:
             if not isinstance(c, Eq):
                 continue
             for v in c.expr.symbols() & free:
                 split = c.expr.coefficient(v)
-                if split and split[0] in (1, -1):
-                    value = -split[1] if split[0] == 1 else split[1]
-                    rank = (ranges[v], v.name, v, value, c)
-                    if best is None or rank[:2] > best[:2]:
-                        best = rank
+                number = split[0].constant if split else None
+                if not split or not number:
+                    continue
+                rest = -split[1] if number > 0 else split[1]
+                rank = (abs(number) == 1, ranges[v], v.name)
+                if best is None or rank > best[0]:
+                    best = (rank, v, abs(number), rest, c)
         if best is None:
             return where, solved
-        _, _, v, value, used = best
+        _, v, number, rest, used = best
+        value = rest // number
         free.discard(v)
         solved = [(u, e.subst({v: value})) for u, e in solved] + [(v, value)]
-        rest = all_of(*(subst_cond(c, {v: value}) for c in where if c is not used))
-        where = [] if rest == TRUE else list(conjuncts(rest))
+        left = (subst_cond(c, {v: value}) for c in where if c is not used)
+        kept = all_of(divides(number, rest), *left)
+        where = [] if kept == TRUE else list(conjuncts(kept))
 
 
 def _grid(

@@ -12,29 +12,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
-import z3
 
 from derive.decide.normal import Cell, cells, evidently_positive
 from derive.decide.solver import (
     DEFAULT_SECONDS,
     Answer,
     Law,
-    Translation,
-    _solver,
     ask,
     satisfiable,
     smallest,
+    time_left,
 )
 from derive.decide.verdict import Counterexample, Proved, Refuted, Undecided, Verdict
 from derive.errors import CannotBe, NotSupported
 from derive.expr import (
-    All,
     Apply,
     Cond,
     Expr,
@@ -42,7 +39,6 @@ from derive.expr import (
     all_of,
     any_of,
     cond_symbols,
-    conjuncts,
     eq,
     expressions,
     holds,
@@ -54,6 +50,7 @@ from derive.form import Form
 from derive.table import coefficients, shape_at
 
 FUNCTION_TABLES = 4096
+SEARCH_LIMIT = 20_000
 
 
 def decide_equal(
@@ -87,16 +84,39 @@ def decide_equal(
     if isinstance(defined, Undecided):
         return defined
     if left.rank != right.rank:
-        return _refute((base,), left, right, laws, seconds, "shape")
+        return _refute((base,), left, right, laws, seconds)
     same_shape = all_of(*(eq(a, b) for a, b in zip(left.shape, right.shape, strict=True)))
     answer = ask((base,), same_shape, laws=laws, seconds=seconds)
     if answer is Answer.NO:
-        return _refute((base, negate(same_shape)), left, right, laws, seconds, "shape")
+        by_shape = _refute((base, negate(same_shape)), left, right, laws, seconds)
+        facts = (base, *left.requires, *right.requires, same_shape)
+        return _smaller_by_value(by_shape, facts, left, right, laws, seconds)
     if answer is Answer.UNKNOWN:
         return Undecided("the solver could not compare the output shapes")
     # requirements are proved, so they may be used as facts; so may the equality of the shapes
     facts = (base, *left.requires, *right.requires, same_shape)
     return _decide_values(facts, left, right, laws, seconds)
+
+
+def _smaller_by_value(
+    found: Verdict,
+    facts: Sequence[Cond],
+    left: Form,
+    right: Form,
+    laws: Sequence[Law],
+    seconds: float,
+) -> Verdict:
+    """Where the shapes differ for some sizes, the values may differ at smaller ones already."""
+    if not isinstance(found, Refuted):
+        return found
+    total = sum(abs(v) for _, v in found.counterexample.sizes)
+    try:
+        groups = list(grouped(cells(left), cells(right)))
+    except NotSupported:
+        return found
+    goal = any_of(*(difference(*g) for g in groups))
+    by_value = _refute((*facts, goal), left, right, laws, seconds, limit=total - 1)
+    return by_value if isinstance(by_value, Refuted) else found
 
 
 def check_tensors(left: Form, right: Form) -> None:
@@ -157,9 +177,7 @@ def decide_holds(
 def _name_requirement(refuted: Refuted, left: Form, right: Form) -> Refuted:
     found = refuted.counterexample
     for c in (*left.requires, *right.requires):
-        if cond_symbols(c) <= {Sym(s.name, s.minimum) for s in cond_symbols(c)} and not holds(
-            c, dict(found.sizes)
-        ):
+        if not _meets([c], dict(found.sizes)):
             return Refuted(Counterexample("undefined", found.sizes, requirement=c))
     return refuted
 
@@ -179,7 +197,7 @@ def _decide_values(
         answer = equal_cells(facts, ours, theirs, laws, seconds)
         if answer is Answer.NO:
             goal = difference(ours, theirs)
-            return _refute((*facts, goal), left, right, laws, seconds, "value")
+            return _refute((*facts, goal), left, right, laws, seconds)
         unknown |= answer is Answer.UNKNOWN
     if unknown:
         return _bounded(facts, left, right, laws, "the solver gave up within its time limit")
@@ -299,23 +317,44 @@ def _parameters(conds: Sequence[Cond]) -> list[Sym]:
     return sorted(symbols, key=lambda s: s.name)
 
 
+def _all_parameters(conds: Sequence[Cond], *forms: Form) -> list[Sym]:
+    symbols = {s for f in forms for s in f.sizes()}
+    return sorted(symbols | set(_parameters(conds)), key=lambda s: s.name)
+
+
 def _is_index(s: Sym) -> bool:
     return "." in s.name or (s.name[0] == "i" and s.name[1:].isdigit())
 
 
 def _refute(
-    conds: Sequence[Cond], left: Form, right: Form, laws: Sequence[Law], seconds: float, kind: str
+    conds: Sequence[Cond],
+    left: Form,
+    right: Form,
+    laws: Sequence[Law],
+    seconds: float,
+    limit: int = 40,
 ) -> Verdict:
-    shapes = [eq(n, n) for f in (left, right) for n in f.shape]
-    symbols = {s for f in (left, right) for n in f.shape for s in n.symbols()}
-    symbols |= {s for f in (left, right) for _, shape in f.tensors for n in shape for s in n.symbols()}
-    parameters = sorted(symbols | set(_parameters([*conds, *shapes])), key=lambda s: s.name)
-    found = smallest(conds, parameters, laws=laws, seconds=seconds)
+    parameters = _all_parameters(conds, left, right)
+
+    def search(total: int) -> dict[str, int] | None:
+        for sizes in islice(sizes_with_sum(parameters, total), SEARCH_LIMIT):
+            if _meets(conds, sizes) and counterexample_at(left, right, sizes, laws):
+                return sizes
+        return None
+
+    found = smallest(conds, parameters, laws=laws, seconds=seconds, limit=limit, search=search)
     if found is None:
         return Undecided("the sides differ for some sizes, but no small ones were found in time")
     return counterexample_at(left, right, found, laws) or Undecided(
         f"the solver reports a difference at {found} that evaluation does not show"
     )
+
+
+def _meets(conds: Sequence[Cond], sizes: Mapping[str, int]) -> bool:
+    """Do the conditions on sizes alone hold (those that speak of indices are left to evaluation)?"""
+    known = [c for c in conds if all(s.name in sizes for s in cond_symbols(c))]
+    plain = [c for c in known if not any(isinstance(a, Apply) for e in expressions(c) for a in e.atoms())]
+    return bool(holds(all_of(*plain), sizes))
 
 
 def counterexample_at(
@@ -403,13 +442,13 @@ def _bounded(
     facts: Sequence[Cond], left: Form, right: Form, laws: Sequence[Law], reason: str
 ) -> Verdict:
     """What can still be said when the general question has no answer: try all small sizes."""
-    parameters = _parameters(
-        [*facts, *(n >= 0 for f in (left, right) for _, s in f.tensors for n in s)]
-    )
+    parameters = _all_parameters(facts, left, right)
     checked = 0
     bound = _bound_for(len(parameters))
     for sizes in small_sizes(parameters, bound):
-        if not holds(all_of(*facts), sizes):
+        if time_left() <= 0:
+            break
+        if not _meets(facts, sizes):
             continue
         found = counterexample_at(left, right, sizes, laws)
         if found is not None:
@@ -425,17 +464,18 @@ def _bound_for(number: int) -> int:
 
 def small_sizes(parameters: Sequence[Sym], bound: int) -> Iterator[dict[str, int]]:
     """Every choice of the parameters with a sum of absolute values up to ``bound``, smallest first."""
-
-    def choices(left: Sequence[Sym], total: int) -> Iterator[dict[str, int]]:
-        if not left:
-            if total == 0:
-                yield {}
-            return
-        p, rest = left[0], left[1:]
-        for v in sorted(range(-total, total + 1), key=lambda c: (abs(c), -c)):
-            if (p.minimum is None or v >= p.minimum) and (rest or abs(v) == total):
-                for others in choices(rest, total - abs(v)):
-                    yield {p.name: v, **others}
-
     for total in range(bound + 1):
-        yield from choices(parameters, total)
+        yield from sizes_with_sum(parameters, total)
+
+
+def sizes_with_sum(parameters: Sequence[Sym], total: int) -> Iterator[dict[str, int]]:
+    """Every choice of the parameters (their minima respected) whose absolute values add to ``total``."""
+    if not parameters:
+        if total == 0:
+            yield {}
+        return
+    p, rest = parameters[0], parameters[1:]
+    for v in sorted(range(-total, total + 1), key=lambda c: (abs(c), -c)):
+        if (p.minimum is None or v >= p.minimum) and (rest or abs(v) == total):
+            for others in sizes_with_sum(rest, total - abs(v)):
+                yield {p.name: v, **others}

@@ -45,7 +45,6 @@ from derive.expr import (
     map_cond,
     maximum,
     minimum,
-    subst_cond,
 )
 from derive.form import Form, Ratio, Read, Term
 

@@ -7,9 +7,13 @@ about ``q``, so a proof can never rest on a division by zero).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import Any
 
 import z3
@@ -186,7 +190,7 @@ def _connected(known: Sequence[Cond], part: Cond) -> list[Cond]:
 def _check(
     known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: float
 ) -> Answer:
-    for seed, budget in _attempts(seconds):
+    for seed, budget in _attempts(min(seconds, time_left())):
         t = Translation(laws)
         solver = _solver(budget)
         solver.set("random_seed", seed)
@@ -241,12 +245,14 @@ def smallest(
     laws: Sequence[Law] = (),
     seconds: float = DEFAULT_SECONDS,
     limit: int = 40,
+    search: Callable[[int], dict[str, int] | None] = lambda total: None,
 ) -> dict[str, int] | None:
     """The smallest values of the parameters for which the conditions can hold.
 
     Smallest first in the sum of absolute values, then in the order of ``parameters``; so the
-    answer does not depend on which model the solver happens to find.  None if there is none with
-    a sum up to ``limit`` or if the solver gave up before the first one.
+    answer does not depend on which model the solver happens to find.  Where the solver gives up on
+    a sum, ``search`` goes through the values with that sum one by one.  None if there is none with
+    a sum up to ``limit``.
     """
     t = Translation(laws)
     solver = _solver(seconds)
@@ -256,10 +262,17 @@ def smallest(
     solver.add(*t.definitions)
     cost = z3.Sum([z3.If(v >= 0, v, -v) for v in chosen]) if chosen else z3.IntVal(0)
     for total in range(limit + 1):
+        if time_left() <= 0:
+            return None
         solver.push()
         solver.add(cost == total)
-        if solver.check() == z3.sat:
+        result = solver.check()
+        if result == z3.sat:
             return _least(solver, parameters, chosen, total)
+        if result == z3.unknown:
+            found = search(total)
+            if found is not None:
+                return found
         solver.pop()
     return None
 
@@ -282,9 +295,28 @@ def _least(
     return values
 
 
+_deadline: ContextVar[float] = ContextVar("deadline", default=inf)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Everything that is asked inside must be answered within so many seconds in all; what is
+    asked later is answered UNKNOWN.  Limits inside limits never extend the outer one."""
+    token = _deadline.set(min(_deadline.get(), time.monotonic() + seconds))
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def time_left() -> float:
+    """The seconds that are left of the time limit (infinite outside of one)."""
+    return _deadline.get() - time.monotonic()
+
+
 def _solver(seconds: float) -> Any:
     solver = z3.Solver()
-    solver.set("timeout", int(seconds * 1000))
+    solver.set("timeout", max(1, int(min(seconds, time_left()) * 1000)))
     solver.set("random_seed", 0)
     return solver
 

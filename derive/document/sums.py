@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-import z3
 
-from derive.decide.solver import Law, Translation
+from derive.decide.solver import Law
+from derive.document.implied import implied
 from derive.document.math import Names, Short, conditions, expression, name_latex, summands
 from derive.expr import (
     Cond,
@@ -27,7 +27,6 @@ from derive.expr import (
     cond_symbols,
     conjuncts,
     expressions,
-    negate,
 )
 from derive.form import Form, Ratio, Term
 
@@ -37,7 +36,6 @@ LETTERS: Mapping[str, tuple[str, ...]] = {
     "g": ("i", "l", "q"), "y": ("i", "l", "q"), "h": ("i", "l", "q"), "c": ("t", "i"),
 }  # fmt: skip
 SUPPLY = ("i", "j", "t", "l", "u", "q", "a", "b", "τ", "α", "β", "μ", "λ", "ω", "θ", "ρ", "φ")
-STEPS = 150000  # the solver's resource limit for one question
 
 
 @dataclass(frozen=True)
@@ -118,22 +116,9 @@ def _simplified_term(
         if isinstance(c, Eq):
             continue  # an equation says where the sum reads; it stays
         rest = [o for o in kept if o is not c]
-        if _follows((*known, *rest), c, laws):
+        if implied((*known, *rest), c, laws):
             kept = rest
     return replace(t, where=tuple(kept))
-
-
-def _follows(known: Sequence[Cond], c: Cond, laws: Sequence[Law]) -> bool:
-    """Does a condition follow?  The solver's effort is limited by a count of its steps, not by
-    time, so that a document does not depend on the speed of the machine."""
-    translation = Translation(laws)
-    solver = z3.Solver()
-    solver.set("random_seed", 0)
-    solver.set("rlimit", STEPS)
-    solver.add([translation.cond(k) for k in known])
-    solver.add(translation.cond(negate(c)))
-    solver.add(*translation.definitions)
-    return bool(solver.check() == z3.unsat)
 
 
 def _e(s: Sym) -> Expr:
@@ -147,28 +132,35 @@ def index_names(form: Form, term: Term | None, setting: Setting) -> Names:
     """Letters for the output indices and for the bound indices of one term."""
     letters: dict[str, str] = {}
     used = set(setting.taken) | {t for t, _ in form.tensors}
-    outputs = _axes(setting.output, form.rank, used)
+    base = first_axis(setting.taken)
+    outputs = _axes(setting.output, form.rank, used, base)
     for i, text in zip(form.index, outputs, strict=True):
         letters[i.name] = text
     if term is not None:
         for group in _groups(term):
             letter = next(c for c in _wishes(group[0], term) if c not in used)
             used.add(letter)
-            for b, text in zip(group, _axes_of(letter, len(group)), strict=True):
+            for b, text in zip(group, _axes_of(letter, len(group), base), strict=True):
                 letters[b.name] = text
     return replace(setting.names, letters={**setting.names.letters, **letters},
                    indices=frozenset(letters) | setting.names.indices, shorts=setting.shorts)  # fmt: skip
 
 
-def _axes(letter: str, rank: int, used: set[str]) -> list[str]:
+def first_axis(taken: frozenset[str]) -> int:
+    """Are the axes of a statement numbered from 0 or from 1?  Its own symbols say so."""
+    last = {name[-1] for name in taken if name[-1:].isdigit()}
+    return 1 if "1" in last and "0" not in last else 0
+
+
+def _axes(letter: str, rank: int, used: set[str], base: int) -> list[str]:
     choice = next(c for c in (letter, *SUPPLY) if c not in used)
     used.add(choice)
-    return _axes_of(choice, rank)
+    return _axes_of(choice, rank, base)
 
 
-def _axes_of(letter: str, count: int) -> list[str]:
-    base = name_latex(letter)
-    return [base] if count == 1 else [f"{base}_{{{a}}}" for a in range(count)]
+def _axes_of(letter: str, count: int, base: int) -> list[str]:
+    name = name_latex(letter)
+    return [name] if count == 1 else [f"{name}_{{{a + base}}}" for a in range(count)]
 
 
 def _groups(term: Term) -> list[list[Sym]]:
@@ -176,9 +168,10 @@ def _groups(term: Term) -> list[list[Sym]]:
     left = [b for b, _ in term.bound]
     groups: list[list[Sym]] = []
     for r in term.reads:
-        mine = [b for e in r.at for b in left if e.symbol == b]
-        if mine:
-            groups.append(list(dict.fromkeys(mine)))
+        axes = [[b for b in left if b in e.symbols()] for e in r.at]
+        mine = list(dict.fromkeys(a[0] for a in axes if len(a) == 1))
+        if len(mine) == len(r.at) or (mine and any(e.symbol in mine for e in r.at)):
+            groups.append(mine)
             left = [b for b in left if b not in mine]
     return groups + [[b] for b in left]
 
@@ -259,19 +252,21 @@ def short_names(forms: Iterable[Form], taken: frozenset[str]) -> tuple[Short, ..
     """Short names for the long floor quotients in the shapes of tensors: ``m``, and ``r`` for the
     remainder of the same division."""
     found: dict[Div, int] = {}
-    for f in forms:
-        for shape in (*(s for _, s in f.tensors), f.shape):
-            for e in shape:
-                one = _quotient(e)
-                if one is not None:
-                    found.setdefault(*one)
+    every = tuple(forms)
+    for shapes in ([s for f in every for _, s in f.tensors], [f.shape for f in every]):
+        for e in (e for shape in shapes for e in shape):
+            one = _quotient(e)
+            if one is not None:
+                found.setdefault(*one)
+        if found:
+            break
     if not found:
         return ()
     letter = next((c for c in ("m", "M", "L") if not _clash(c, taken)), None)
     rest = next((c for c in ("r", "ρ") if not _clash(c, taken)), None)
     shorts: list[Short] = []
     for number, (atom, shift) in enumerate(found.items()):
-        tail = "" if len(found) == 1 else str(number)
+        tail = "" if len(found) == 1 else str(number + first_axis(taken))
         if letter:
             shorts.append(Short(Sym(letter + tail), atom, shift))
         if rest:

@@ -86,11 +86,11 @@ def _check(part: Part, sizes: dict[str, Any], seed: int, oracles: Mapping[str, O
     if shape_at(left, sizes) != shape_at(right, sizes):
         return CheckRow(shown, expected, (("shapes", not expected),))
     forms = [evaluate(f, sizes, tensors) for f in (left, right)]
-    results = [("forms", bool(np.array_equal(*forms)) == expected)]
+    results = [("forms", bool(np.array_equal(forms[0], forms[1])) == expected)]
     for name, oracle in oracles.items():
         values = [run(f, sizes, tensors, oracle) for f in (left, right)]
         same = all(np.array_equal(v, f) for v, f in zip(values, forms, strict=True))
-        results.append((name, same and bool(np.array_equal(*values)) == expected))
+        results.append((name, same and bool(np.array_equal(values[0], values[1])) == expected))
     return CheckRow(shown, expected, tuple(results))
 
 
@@ -126,24 +126,15 @@ def _forms(part: Part) -> tuple[Form, ...]:
 def _conditions(part: Part) -> list[Cond]:
     """The hypotheses, the attached minima, and (as trivial conditions) every symbol in use."""
     conds = list(part.hypotheses)
-    spoken: list[Expr] = []
     for f in _forms(part):
         conds += f.requires
-        spoken += [n for _, shape in f.tensors for n in shape] + list(f.shape)
         for t in f.terms:
             indices = {*f.index, *(b for b, _ in t.bound)}
-            for c in t.where:
-                spoken += [e for e in expressions(c) if not e.symbols() & indices]
-                conds += [c for e in expressions(c) if _applies(c) and not cond_symbols(c) & indices]
+            conds += [c for c in t.where if _applies(c) and not cond_symbols(c) & indices]
+    symbols = {s for f in _forms(part) for s in f.sizes()} | {s for c in conds for s in cond_symbols(c)}
     if isinstance(part.statement, (Holds, EqualIff)):
         own = part.statement.cond if isinstance(part.statement, Holds) else part.statement.condition
-        spoken += list(expressions(own))
-    symbols = {s for e in spoken for s in e.symbols()} | {s for c in conds for s in cond_symbols(c)}
-    for f in _forms(part):
-        for t in f.terms:
-            indices = {*f.index, *(b for b, _ in t.bound)}
-            used = {s for c in t.where for s in cond_symbols(c)} | t.coefficient.den.symbols() | t.coefficient.num.symbols()
-            symbols |= {s for s in used if s not in indices}
+        symbols |= cond_symbols(own)
     for s in sorted(symbols, key=lambda s: s.name):
         e = Expr({(s,): 1})
         conds.append(e >= (s.minimum if s.minimum is not None else -6))

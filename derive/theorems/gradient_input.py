@@ -262,7 +262,7 @@ def input_gradient_general() -> Theorem:
                     eq(a.r, 0),
                     fixed=({"s": 3, "d": 2, "e": 1}, {"s": 2, "d": 1, "e": 2}),
                 ),
-                (a.fits, 2 * a.reach + a.s * (a.m - 1) + 1 >= a.p_lo + a.p_hi + a.reach + 1),
+                (a.fits, a.s * (a.m - 1) + a.reach >= a.p_lo + a.p_hi),
                 instance={"n": 6, "k": 3, "s": 2, "d": 1, "e": 1, "p_lo": 1, "p_hi": 2},
                 wrt="g",
             ),

@@ -4,12 +4,12 @@ A kernel of ``k`` taps is the polynomial ``K(z) = Σ K[t] z^t``, the box ``1 + z
 Dividing by the box is dividing by ``(1 - z^s)/(1 - z)``: the quotient is the sum of the
 differences ``K[t] - K[t-1]`` over the steps ``t, t - s, t - 2s, …``, and the remainder is made of
 the *phase sums* ``c_ρ = K[ρ] + K[ρ+s] + K[ρ+2s] + …``.  Both are linear in ``K``, so that
-"divide" is an operator and the division is an equality of operators.
+"divide" is an operator and each step of the division is an equality of operators.
 """
 
 from __future__ import annotations
 
-from derive.expr import Expr, between, offset, sizes
+from derive.expr import Expr, offset, sizes
 from derive.form import Form, Value, add, build, constant, sigma, tensor
 from derive.operators import (
     box,
@@ -21,48 +21,35 @@ from derive.operators import (
     pad,
     scale,
 )
-from derive.theorems.model import Equal, Part, Source, Theorem, Twin, theorem
+from derive.theorems.model import Equal, Part, Theorem, Twin, theorem
 from derive.theorems.upsampling import CHECKERBOARD, VAIDYANATHAN
 
 ALGEBRA = "exact algebra"
-RESIZE = Source(
-    "Shi et al.: Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel "
-    "Convolutional Neural Network",
-    "https://arxiv.org/abs/1609.05158",
-)
+
+def differences(kernel: Form) -> Form:
+    """``K(z) (1 - z)``, on ``k + 1`` taps: ``D[τ] = K[τ] - K[τ-1]``."""
+    k = kernel.shape[0]
+    return build((k + 1,), lambda tau: kernel[tau] + -1 * kernel[tau - 1])
 
 
-def power_quotient(kernel: Form, s: Expr, length: Expr) -> Form:
-    """The first ``length`` coefficients of ``K(z) (1 - z) / (1 - z^s)``.
+def step_sum(series: Form, s: Expr, length: Expr) -> Form:
+    """The first ``length`` coefficients of ``D(z) / (1 - z^s)``: ``Σ_{q >= 0} D[τ - s·q]``.
 
-    ``V[τ] = Σ_{q >= 0} (K[τ - s·q] - K[τ - s·q - 1])``; where the box of ``s`` ones divides the
-    kernel, the quotient is the first ``k - s + 1`` of them and all later ones are zero.
+    Of ``differences(K)`` these are the coefficients of ``K`` divided by the box of ``s`` ones as
+    power series; where the division is exact, all from ``k - s + 1`` on are zero.
     """
+    return build((length,), lambda tau: sigma(length, lambda q: series[tau - s * q]))
 
-    def body(tau: Expr) -> Value:
-        return sigma(length, lambda q: kernel[tau - s * q] + -1 * kernel[tau - s * q - 1])
 
-    return build((length,), body)
+def running_sum(series: Form, length: Expr) -> Form:
+    """The first ``length`` coefficients of ``D(z) / (1 - z)``: ``Σ_{u <= τ} D[u]``."""
+    return build((length,), lambda tau: sigma(length, lambda q: series[tau - q]))
 
 
 def phase_sum(kernel: Form, s: Expr, at: Expr) -> Value:
     """``c_ρ``: the sum of the taps whose position is ``at`` modulo ``s``."""
     k = kernel.shape[0]
     return sigma(k, lambda q: kernel[at % s + s * q])
-
-
-def box_remainder(kernel: Form, s: Expr) -> Form:
-    """The remainder of the kernel divided by the box, on the ``k`` taps of the kernel.
-
-    ``R[τ] = c_τ - c_{k-s}`` (indices of the phase sums modulo ``s``) for ``τ > k - s``, zero below.
-    """
-    k = kernel.shape[0]
-
-    def body(tau: Expr) -> Value:
-        level = phase_sum(kernel, s, k - s)
-        return (phase_sum(kernel, s, tau) + -1 * level).where(tau >= k - s + 1)
-
-    return build((k,), body)
 
 
 @theorem
@@ -76,17 +63,18 @@ def conv_transpose_as_nearest_conv() -> Theorem:
             "upsampling by $s$ followed by a convolution if and only if "
             "$1 + z + \\dots + z^{s-1}$ divides $K(z)$, that is, if and only if the $s$ phase sums "
             "$c_\\rho = \\sum_q K[\\rho + s q]$ are equal; the kernel of that convolution is the "
-            "quotient. Otherwise the two differ by the transposed convolution with the remainder."
+            "quotient."
         ),
         parts=(
             _divisible_suffices(),
             _kernel_is_determined(),
-            _division_as_operators(),
-            *_quotient_and_remainder(),
+            *_quotient_of_a_product(),
+            *_division(),
+            _tail(),
             _phase_sums_of_a_product(),
         ),
         twin=_twin(),
-        sources=(CHECKERBOARD, RESIZE, VAIDYANATHAN),
+        sources=(CHECKERBOARD, VAIDYANATHAN),
     )
 
 
@@ -131,57 +119,86 @@ def _kernel_is_determined() -> Part:
     )
 
 
-def _division_as_operators() -> Part:
-    n, k, s = sizes("n k s")
-    x, kernel = tensor("x", n), tensor("K", k)
-    quotient = power_quotient(kernel, s, k - s + 1)
-    rest = box_remainder(kernel, s)
-    return Part(
-        sentence=(
-            "Division with remainder: every kernel $K$ splits the operator into nearest "
-            "upsampling, then the convolution with the quotient, and the transposed convolution "
-            "with the remainder $R[\\tau] = c_\\tau - c_{k-s}$ on the last $s - 1$ taps (phases "
-            "modulo $s$). It vanishes if and only if all phase sums are equal:"
-        ),
-        statement=Equal(
-            conv_transpose(x, kernel, stride=s),
-            add(
-                convolve(nearest_upsample(x, s), quotient, padding="full"),
-                conv_transpose(x, rest, stride=s),
-            ),
-        ),
-        hypotheses=(k >= s,),
-        instance={"n": 2, "k": 5, "s": 3},
-        wrt="x",
-        method=ALGEBRA,
-    )
-
-
-def _quotient_and_remainder() -> tuple[Part, Part]:
+def _quotient_of_a_product() -> tuple[Part, Part]:
     l, s = sizes("l s")
     v = tensor("v", l)
-    product = convolve(box(s), v, padding="full")
+    telescoped = add(pad(v, (0, s)), scale(pad(v, (s, 0)), -1))
     return (
         Part(
             sentence=(
-                "Only if, second: the quotient of $\\mathrm{box}_s * v$ is $v$ itself, so the "
-                "kernel of the convolution is unique and division finds it:"
+                "Only if, second: the differences of $\\mathrm{box}_s * v$ telescope to "
+                "$v[\\tau] - v[\\tau - s]$, since $(1 - z)(1 + \\dots + z^{s-1}) = 1 - z^s$:"
             ),
-            statement=Equal(power_quotient(product, s, l + s - 1), pad(v, (0, s - 1))),
+            statement=Equal(differences(convolve(box(s), v, padding="full")), telescoped),
             instance={"l": 3, "s": 2},
             wrt="v",
             method=ALGEBRA,
         ),
         Part(
             sentence=(
-                "Only if, third: the remainder of $\\mathrm{box}_s * v$ is zero, so a kernel with "
-                "a remainder is no such product:"
+                "and adding them up in steps of $s$ gives back $v$, then zeros: the quotient of a "
+                "product is unique, and dividing finds it:"
             ),
-            statement=Equal(box_remainder(product, s), scale(box_remainder(product, s), 0)),
+            statement=Equal(step_sum(telescoped, s, l + s), pad(v, (0, s))),
             instance={"l": 3, "s": 2},
             wrt="v",
             method=ALGEBRA,
         ),
+    )
+
+
+def _division() -> tuple[Part, Part]:
+    k, s = sizes("k s")
+    series, kernel = tensor("D", k), tensor("K", k)
+    return (
+        Part(
+            sentence=(
+                "For any kernel, with $D[\\tau] = K[\\tau] - K[\\tau-1]$: the box convolved with the "
+                "sums of $D$ in steps of $s$ is the running sum of $D$ (every $u \\le \\tau$ is "
+                "$\\tau - a - s q$ with $0 \\le a < s$ and $q \\ge 0$ in one way),"
+            ),
+            statement=Equal(
+                crop(convolve(box(s), step_sum(series, s, k), padding="full"), (0, s - 1)),
+                running_sum(series, k),
+            ),
+            instance={"k": 4, "s": 2},
+            wrt="D",
+            method=ALGEBRA,
+        ),
+        Part(
+            sentence=(
+                "which is $K$: so $\\mathrm{box}_s * V$ agrees with $K$ on all $k$ taps, where $V$ "
+                "is the quotient as a power series, cut after $k$ coefficients:"
+            ),
+            statement=Equal(running_sum(crop(differences(kernel), (0, 1)), k), kernel),
+            instance={"k": 4},
+            wrt="K",
+            method=ALGEBRA,
+        ),
+    )
+
+
+def _tail() -> Part:
+    k, s = sizes("k s")
+    kernel = tensor("K", k)
+    quotient = step_sum(differences(kernel), s, k)
+    first = k - s + 1
+
+    def phase_difference(at: Expr) -> Value:
+        return phase_sum(kernel, s, at + first) + -1 * phase_sum(kernel, s, at + first - 1)
+
+    return Part(
+        sentence=(
+            "The coefficients of $V$ from $k - s + 1$ on, of which a polynomial quotient has none, "
+            "are the $s - 1$ differences $c_\\tau - c_{\\tau-1}$ of neighbouring phase sums (modulo "
+            "$s$). If all phase sums are equal they vanish, and $K = \\mathrm{box}_s * v$ with $v$ "
+            "the first $k - s + 1$ coefficients of $V$:"
+        ),
+        statement=Equal(crop(quotient, (first, 0)), build((s - 1,), phase_difference)),
+        hypotheses=(s >= 2,),
+        instance={"k": 5, "s": 3},
+        wrt="K",
+        method=ALGEBRA,
     )
 
 
@@ -207,10 +224,9 @@ def _phase_sums_of_a_product() -> Part:
 def _twin() -> Twin:
     n, k, s = sizes("n k s")
     x, kernel = tensor("x", n), tensor("K", k)
-    quotient = power_quotient(kernel, s, k - s + 1)
+    quotient = crop(step_sum(differences(kernel), s, k), (0, s - 1))
     return Twin(
-        "every transposed convolution is nearest upsampling and a convolution (the remainder left "
-        "out)",
+        "every transposed convolution is nearest upsampling and a convolution with the quotient",
         Equal(
             conv_transpose(x, kernel, stride=s),
             convolve(nearest_upsample(x, s), quotient, padding="full"),
