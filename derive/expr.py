@@ -334,8 +334,10 @@ def _rebuild(atom: Atom, change: Callable[[Atom], Expr | None]) -> Expr:
         case Indicator(cond):
             base = indicator(map_cond(cond, lambda e: e.map(change)))
     if len(base.terms) == 1 and base.terms[0][1] == 1 and len(base.terms[0][0]) == 1:
-        new = change(base.terms[0][0][0])
-        return base if new is None else new
+        found = base.terms[0][0][0]
+        if type(found) is type(atom):  # (s*i)//s is the symbol i, which was changed already
+            new = change(found)
+            return base if new is None else new
     return base
 
 

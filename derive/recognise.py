@@ -151,8 +151,8 @@ def banded(a: Matrix) -> Banded | None:
     """The narrowest band, or None if it leaves nothing out (or the matrix is zero)."""
     if not a.entries:
         return None
-    lower = max(i - j for i, j in a.entries)
-    upper = max(j - i for i, j in a.entries)
+    lower = max(0, max(i - j for i, j in a.entries))
+    upper = max(0, max(j - i for i, j in a.entries))
     rows, columns = a.shape
     return Banded(lower, upper) if lower < rows - 1 or upper < columns - 1 else None
 
@@ -364,8 +364,8 @@ def identity_kronecker(a: Matrix) -> IdentityKronecker | None:
 def block_toeplitz(a: Matrix) -> BlockToeplitz | None:
     """Toeplitz blocks over the last axes, as many axes as possible, or None.
 
-    The leading axes (channels) number the blocks; there must be some, and every block must have a
-    non-zero entry.
+    The leading axes (channels) number the blocks; there must be some.  Blocks that are zero, as
+    between the groups of a grouped convolution, are None.
     """
     for levels in range(min(len(a.row_shape), len(a.column_shape)), 0, -1):
         lead = (a.row_shape[:-levels], a.column_shape[:-levels])
@@ -385,14 +385,16 @@ def _toeplitz_blocks(a: Matrix, levels: int) -> BlockToeplitz | None:
     cells: dict[tuple[int, int], dict[tuple[int, int], Entry]] = defaultdict(dict)
     for (i, j), v in a.entries.items():
         cells[i // h, j // w][i % h, j % w] = v
-    table: list[tuple[Toeplitz, ...]] = []
+    table: list[tuple[Toeplitz | None, ...]] = []
+    directions: set[tuple[tuple[int, int], ...]] = set()
     for p in range(a.shape[0] // h):
-        row: list[Toeplitz] = []
+        row: list[Toeplitz | None] = []
         for q in range(a.shape[1] // w):
-            found = toeplitz(Matrix(*inner, cells[p, q], a.operand))
-            if found is None:
+            found = toeplitz(Matrix(*inner, cells[p, q], a.operand)) if cells[p, q] else None
+            if found is None and cells[p, q]:
                 return None
+            if found is not None:
+                directions.add(tuple((x.stride, x.step) for x in found.levels))
             row.append(found)
         table.append(tuple(row))
-    directions = {tuple((x.stride, x.step) for x in t.levels) for row in table for t in row}
-    return BlockToeplitz(tuple(table)) if len(directions) == 1 else None
+    return BlockToeplitz((h, w), tuple(table)) if len(directions) == 1 else None

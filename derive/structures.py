@@ -63,7 +63,8 @@ class Selection:
 class Banded:
     """``A[i, j] = 0`` unless ``-lower <= j - i <= upper``, and no narrower band will do.
 
-    It is only said of a matrix that is not zero and where the band leaves out some position.
+    Neither bandwidth is negative.  It is only said of a matrix that is not zero and where the band
+    leaves out some position.
     """
 
     lower: int
@@ -175,16 +176,19 @@ class IdentityKronecker:
 class BlockToeplitz:
     """A block matrix of Toeplitz blocks: leading axes (channels) without structure, then Toeplitz.
 
-    ``blocks[a][b]`` is the structure of the block of row channel ``a`` and column channel ``b``;
-    all blocks have the same strides and steps.
+    ``blocks[a][b]`` is the structure of the block of row channel ``a`` and column channel ``b``,
+    None where it is zero; ``size`` is the shape of every block.  All blocks have the same strides
+    and steps, and one at least is not zero.
     """
 
-    blocks: tuple[tuple[Toeplitz, ...], ...]
+    size: tuple[int, int]
+    blocks: tuple[tuple[Toeplitz | None, ...], ...]
 
     @property
     def name(self) -> str:
         """Named after its blocks."""
-        return f"block matrix of {self.blocks[0][0].name} blocks"
+        first = next(t for row in self.blocks for t in row if t is not None)
+        return f"block matrix of {first.name} blocks"
 
 
 Structure: TypeAlias = (
@@ -227,8 +231,13 @@ def rebuild(structure: Structure) -> Matrix:
             return kronecker(identity(copies), inner)
         case BlockDiagonal(blocks):
             return _assemble({(p, p): b for p, b in enumerate(blocks)})
-        case BlockToeplitz(table):
-            pieces = {(p, q): rebuild(t) for p, row in enumerate(table) for q, t in enumerate(row)}
+        case BlockToeplitz((h, w), table):
+            empty = Matrix((h,), (w,), {})
+            pieces = {
+                (p, q): empty if t is None else rebuild(t)
+                for p, row in enumerate(table)
+                for q, t in enumerate(row)
+            }
             return _assemble(pieces)
         case Banded():
             raise CannotBe("rebuilding a banded matrix: a band does not say what stands in it")
@@ -315,7 +324,7 @@ def describe(structure: Structure) -> str:
             return f"block diagonal: {len(blocks)} blocks {size}"
         case IdentityKronecker(copies, inner):
             return f"identity of size {copies} ⊗ a block {inner.shape[0]} by {inner.shape[1]}"
-        case BlockToeplitz(table):
+        case BlockToeplitz(_, table):
             return f"{structure.name}: {len(table)} by {len(table[0])} blocks"
     return structure.name
 

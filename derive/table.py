@@ -17,6 +17,7 @@ import numpy.typing as npt
 from derive.decide.normal import canonical
 from derive.errors import NotSupported, WrongInput
 from derive.expr import (
+    FALSE,
     TRUE,
     Cond,
     Eq,
@@ -108,6 +109,8 @@ def _entries(
         read_variables.append((r.tensor, variables))
     known = _given(term, conds, numbers)
     where, solved = _solve([subst_cond(c, known) for c in conds], ranges)
+    if FALSE in where:  # the equations contradict each other: there is nothing to visit
+        where, solved, ranges = [], [], dict.fromkeys(ranges, 0)
     env = _grid(ranges, solved, sizes)
     mask = _mask(where, solved, ranges, env)
 

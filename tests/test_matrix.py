@@ -64,9 +64,7 @@ def test_matrix_times_operand_is_the_operator(op: Operator, sample: dict[str, ob
 def test_entries_of_a_correlation_are_the_kernel_unflipped() -> None:
     a = matrix(correlate(tensor("x", 4), tensor("w", 2)), "x", {})
     w = sympy.symbols("w_0 w_1")
-    assert a.sympy() == sympy.Matrix(
-        [[w[0], w[1], 0, 0], [0, w[0], w[1], 0], [0, 0, w[0], w[1]]]
-    )
+    assert a.sympy() == sympy.Matrix([[w[0], w[1], 0, 0], [0, w[0], w[1], 0], [0, 0, w[0], w[1]]])
     flipped = matrix(convolve(tensor("x", 4), tensor("w", 2)), "x", {})
     assert flipped.sympy()[0, 0] == w[1]
 

@@ -109,8 +109,6 @@ def test_python(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     from derive.matrix import matrix, to_text
     from derive.operators import registry
 
-    # `inspect` reads the source through linecache, where a block has none; the annotation that the
-    # registry looks at is therefore given here, as the project's own operators have it.
     monkeypatch.setattr(registry, "OPERATORS", dict(registry.OPERATORS))
     space: dict[str, Any] = {}
     exec(compile(block.text, "README.md", "exec"), space)

@@ -246,11 +246,29 @@ def equal_cells(
             worst = answer if answer is Answer.UNKNOWN else worst
         if worst is Answer.YES:
             return worst
+    elif len(ours) == len(theirs) == 1 and _same_cells(facts, ours[0], theirs[0], laws, seconds):
+        return Answer.YES
     paired = _pair(facts, list(ours), list(theirs), laws, seconds)
     if paired is not None:
         return paired
     answer = ask(facts, negate(difference(ours, theirs)), laws=laws, seconds=seconds)
     return answer
+
+
+def _same_cells(
+    facts: Sequence[Cond], a: Cell, b: Cell, laws: Sequence[Law], seconds: float
+) -> bool:
+    """Are two cells equal where both are, and is neither where the other is not?
+
+    Three small questions in place of the large one of :func:`difference`; that one of them has
+    another answer than yes settles nothing (the coefficient may be zero there).
+    """
+    same_value = eq(a.coefficient.num * b.coefficient.den, b.coefficient.num * a.coefficient.den)
+    questions = ((a, all_of(*b.where)), (b, all_of(*a.where)), (a, same_value))
+    return all(
+        ask((*facts, *premise.where), conclusion, laws=laws, seconds=seconds) is Answer.YES
+        for premise, conclusion in questions
+    )
 
 
 def _denominators(

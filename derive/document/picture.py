@@ -210,4 +210,5 @@ def _tex_label(letter: str, sub: tuple[int, ...]) -> str:
 
 def _tex_position(label: str) -> str:
     name, _, sub = label.partition("_")
+    name = name.replace("∇", r"\nabla ")
     return f"{name}_{{{sub}}}" if sub else name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from derive import shapes
 from derive.errors import WrongInput
 from derive.expr import Cond, Expr, Integer, divides, eq, lift
@@ -11,7 +13,7 @@ from derive.operators.sample import flip, pad, zero_insert
 
 SPECIALS = ("valid", "same", "same_lower", "full", "causal")
 
-CONV_SAMPLES = [
+CONV_SAMPLES: list[dict[str, Any]] = [
     {"x": (9,), "w": (3,), "stride": 2, "padding": (1, 4), "dilation": 3},
     {"x": (5,), "w": (2,), "stride": 3, "padding": (2, -1), "base_dilation": 2},
     {"x": (6, 5), "w": (3, 2), "stride": (2, 1), "padding": ((1, 0), (0, 2))},

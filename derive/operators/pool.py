@@ -7,6 +7,8 @@ A max pooling is linear once it is known which tap of each window wins.  That ch
 
 from __future__ import annotations
 
+from typing import Any
+
 from derive import shapes
 from derive.errors import WrongInput
 from derive.expr import Cond, Expr, Integer, apply, between, eq, lift, maximum, minimum, ne
@@ -17,7 +19,7 @@ Windows = tuple[
     tuple[Expr, ...], tuple[Expr, ...], tuple[Expr, ...], tuple[tuple[Expr, Expr], ...], tuple[Expr, ...], tuple[Cond, ...]
 ]
 
-POOL_SAMPLES = [
+POOL_SAMPLES: list[dict[str, Any]] = [
     {"x": (7,), "k": 3, "stride": 2, "padding": (1, 0)},
     {"x": (8,), "k": 3, "stride": 2, "ceil_mode": True},
     {"x": (5, 6), "k": (2, 3), "stride": (2, 1)},
@@ -35,7 +37,7 @@ def windows(
     d, p = positive_axes(dilation, dims, "dilation"), pairs(padding, dims)
     n = x.shape[x.rank - dims :]
     rule = shapes.ceil_length if ceil_mode else _floor_length
-    m = tuple(rule(*a, *b) for *a, b in zip(n, kk, s, d, p, strict=True))
+    m = tuple(rule(ni, ki, si, di, lo, hi) for ni, ki, si, di, (lo, hi) in zip(n, kk, s, d, p, strict=True))
     if ceil_mode:
         fits = tuple(mi >= 1 for mi in m)
     else:

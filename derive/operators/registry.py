@@ -76,7 +76,9 @@ def operator(
 
 def per_axis(value: PerAxis, dims: int, what: str) -> tuple[Expr, ...]:
     """One expression for each spatial axis; a single value is used for all of them."""
-    values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
+    values: tuple[Any, ...] = (value,) * dims
+    if isinstance(value, (tuple, list)):
+        values = tuple(value)
     if len(values) != dims:
         raise WrongInput(
             f"{what} = {_shown(value)}: {len(values)} values for {dims} spatial axes; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from derive.errors import WrongInput
@@ -16,78 +17,108 @@ MODES = ("zero", "circular", "reflect", "replicate")
 Row: TypeAlias = Callable[[Integer], Value]
 
 
-def along(
-    x: Form, axis: int, length: Integer, read: Callable[[Row, Expr], Value], *requires: Cond
-) -> Form:
-    """Change one axis of a form: ``read(row, i)`` is the new value at ``i``, where ``row(j)`` is
-    the old value at ``j`` on that axis (all other indices as they are)."""
-    shape = (*x.shape[:axis], lift(length), *x.shape[axis + 1 :])
+@dataclass(frozen=True)
+class Change:
+    """A new axis: its length, the value ``read(row, i)`` at ``i`` (where ``row(j)`` is the old value
+    at ``j`` on that axis), and what it requires."""
+
+    length: Expr
+    read: Callable[[Row, Expr], Value]
+    requires: tuple[Cond, ...] = ()
+
+
+def along(x: Form, axis: int, change: Change) -> Form:
+    """Change one axis of a form, all other indices as they are."""
+    shape = (*x.shape[:axis], change.length, *x.shape[axis + 1 :])
 
     def body(*index: Expr) -> Value:
-        return read(lambda j: x[(*index[:axis], j, *index[axis + 1 :])], index[axis])
+        return change.read(lambda j: x[(*index[:axis], j, *index[axis + 1 :])], index[axis])
 
-    return build(shape, body, requires)
+    return build(shape, body, change.requires)
 
 
-def _dims(x: Form, dims: int | None) -> int:
+def along_each(
+    x: Form, dims: int | None, what: str, change: Callable[[int, Expr], Change | None]
+) -> Form:
+    """Change each of the last ``dims`` axes (all by default): ``change(a, n)`` says how to change
+    the ``a``-th of them, of length ``n``; None leaves it as it is."""
+    y, first = x, spatial(x, x.rank if dims is None else dims, what)
+    for axis in range(first, x.rank):
+        new = change(axis - first, x.shape[axis])
+        if new is not None:
+            y = along(y, axis, new)
+    return y
+
+
+def _count(x: Form, dims: int | None) -> int:
     return x.rank if dims is None else dims
 
 
 @operator("sample", r"\operatorname{flip}", samples=[{"x": (5,)}, {"x": (3, 4)}, {"x": (2, 3, 4), "dims": 1}])
 def flip(x: Form, dims: int | None = None) -> Form:
-    """Reverse the last ``dims`` axes (all by default): ``y[i] = x[n - 1 - i]``; rot180 in 2-D."""
-    y = x
-    for axis in range(spatial(x, _dims(x, dims), "flip"), x.rank):
-        n = x.shape[axis]
-        y = along(y, axis, n, lambda row, i, n=n: row(n - 1 - i))
-    return y
+    """Reverse the last ``dims`` axes (all by default): ``y[i] = x[n - 1 - i]``; rot180 in 2-D.
+
+    >>> from derive.form import tensor
+    >>> flip(tensor("w", 3)).shape == (3,)
+    True
+    """
+    return along_each(x, dims, "flip", lambda a, n: Change(n, lambda row, i: row(n - 1 - i)))
 
 
 @operator("sample", r"\operatorname{shift}", samples=[{"x": (5,), "offset": 2}, {"x": (4, 3), "offset": (-1, 2)}])
 def shift(x: Form, offset: PerAxis) -> Form:
-    """Move by ``offset`` (zeros come in, what leaves is lost): ``y[i] = x[i - offset]``."""
-    y = x
-    for axis, a in enumerate(per_axis(offset, x.rank, "offset")):
-        y = along(y, axis, x.shape[axis], lambda row, i, a=a: row(i - a))
-    return y
+    """Move by ``offset`` (zeros come in, what leaves is lost): ``y[i] = x[i - offset]``.
+
+    ``offset`` is an integer of any sign, or one for each axis.
+    """
+    by = per_axis(offset, x.rank, "offset")
+    return along_each(x, None, "shift", lambda a, n: Change(n, lambda row, i: row(i - by[a])))
 
 
-@operator("sample", r"\operatorname{decimate}", samples=[{"x": (7,), "s": 3}, {"x": (6, 5), "s": (2, 3)}, {"x": (8,), "s": 3, "start": 1}])
+@operator(
+    "sample",
+    r"\operatorname{decimate}",
+    samples=[{"x": (7,), "s": 3}, {"x": (6, 5), "s": (2, 3)}, {"x": (8,), "s": 3, "start": 1}],
+)
 def decimate(x: Form, s: PerAxis, start: PerAxis = 0, dims: int | None = None) -> Form:
-    """Keep every ``s``-th sample: ``y[i] = x[s·i + start]``; length ``⌊(n - 1 - start)/s⌋ + 1``."""
-    count = _dims(x, dims)
-    first, y = spatial(x, count, "decimate"), x
-    strides, starts = positive_axes(s, count, "stride"), per_axis(start, count, "start")
-    for axis, (step, a) in enumerate(zip(strides, starts, strict=True), first):
-        n = x.shape[axis]
-        y = along(
-            y, axis, (n - 1 - a) // step + 1, lambda row, i, step=step, a=a: row(step * i + a), n >= a + 1, a >= 0, step >= 1
-        )
-    return y
+    """Keep every ``s``-th sample: ``y[i] = x[s·i + start]``; length ``⌊(n - 1 - start)/s⌋ + 1``.
+
+    Defined for ``s >= 1`` and ``0 <= start < n``.
+    """
+    count = _count(x, dims)
+    step, first = positive_axes(s, count, "stride"), per_axis(start, count, "start")
+
+    def change(a: int, n: Expr) -> Change:
+        kept = (n - 1 - first[a]) // step[a] + 1
+        requires = (n >= first[a] + 1, first[a] >= 0, step[a] >= 1)
+        return Change(kept, lambda row, i: row(step[a] * i + first[a]), requires)
+
+    return along_each(x, count, "decimate", change)
 
 
-@operator("sample", r"\operatorname{zero\,insert}", samples=[{"x": (4,), "s": 3}, {"x": (3, 2), "s": (2, 3)}, {"x": (4,), "s": 3, "trailing": 2}])
+@operator(
+    "sample",
+    r"\operatorname{zero\,insert}",
+    samples=[{"x": (4,), "s": 3}, {"x": (3, 2), "s": (2, 3)}, {"x": (4,), "s": 3, "trailing": 2}],
+)
 def zero_insert(x: Form, s: PerAxis, trailing: PerAxis = 0, dims: int | None = None) -> Form:
     """Put ``s - 1`` zeros between samples (base dilation): ``y[s·i] = x[i]``, zero elsewhere.
 
-    The length is ``s(n - 1) + 1 + trailing``.
+    The length is ``s(n - 1) + 1 + trailing``; defined for ``s >= 1`` and ``trailing >= 0``.
     """
-    count = _dims(x, dims)
-    first, y = spatial(x, count, "zero_insert"), x
-    strides, ends = positive_axes(s, count, "stride"), per_axis(trailing, count, "trailing")
-    for axis, (step, r) in enumerate(zip(strides, ends, strict=True), first):
-        if step == 1 and r == 0:
-            continue
-        n = x.shape[axis]
-        y = along(
-            y,
-            axis,
-            step * (n - 1) + 1 + r,
-            lambda row, u, step=step, n=n: sigma(n, lambda i: row(i).where(eq(u, step * i))),
-            step >= 1,
-            r >= 0,
-        )
-    return y
+    count = _count(x, dims)
+    step, extra = positive_axes(s, count, "stride"), per_axis(trailing, count, "trailing")
+
+    def change(a: int, n: Expr) -> Change | None:
+        if step[a] == 1 and extra[a] == 0:
+            return None
+
+        def read(row: Row, u: Expr) -> Value:
+            return sigma(n, lambda i: row(i).where(eq(u, step[a] * i)))
+
+        return Change(step[a] * (n - 1) + 1 + extra[a], read, (step[a] >= 1, extra[a] >= 0))
+
+    return along_each(x, count, "zero_insert", change)
 
 
 @operator(
@@ -107,22 +138,24 @@ def pad(x: Form, padding: Padding, mode: str = "zero", dims: int | None = None) 
 
     ``mode`` says what lies outside: zeros, the other end (circular), the mirror image without the
     border (reflect) or the border itself (replicate).  As in PyTorch, circular needs
-    ``lo, hi <= n`` and reflect ``lo, hi <= n - 1``.
+    ``lo, hi <= n`` and reflect ``lo, hi <= n - 1``; the result has at least one sample.
     """
     if mode not in MODES:
         raise WrongInput(f"padding mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
-    count = _dims(x, dims)
-    first, y = spatial(x, count, "pad"), x
-    for axis, (lo, hi) in enumerate(pairs(padding, count), first):
+    count = _count(x, dims)
+    amounts = pairs(padding, count)
+
+    def change(a: int, n: Expr) -> Change | None:
+        lo, hi = amounts[a]
         if lo == 0 and hi == 0:
-            continue
-        n = x.shape[axis]
+            return None
         reach = {"circular": n, "reflect": n - 1}.get(mode)
         limits = () if reach is None else (lo <= reach, hi <= reach)
-        y = along(
-            y, axis, n + lo + hi, lambda row, i, n=n, lo=lo: _padded(row, i - lo, n, mode), n + lo + hi >= 1, *limits
+        return Change(
+            n + lo + hi, lambda row, i: _padded(row, i - lo, n, mode), (n + lo + hi >= 1, *limits)
         )
-    return y
+
+    return along_each(x, count, "pad", change)
 
 
 def _padded(row: Row, j: Expr, n: Expr, mode: str) -> Value:
@@ -140,7 +173,7 @@ def _padded(row: Row, j: Expr, n: Expr, mode: str) -> Value:
 @operator("sample", r"\operatorname{crop}", samples=[{"x": (6,), "amount": (1, 2)}])
 def crop(x: Form, amount: Padding, dims: int | None = None) -> Form:
     """Cut ``(lo, hi)`` samples off: padding by the negative amounts."""
-    count = _dims(x, dims)
+    count = _count(x, dims)
     return pad(x, tuple((-lo, -hi) for lo, hi in pairs(amount, count)), dims=count)
 
 

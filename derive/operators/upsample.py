@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, Integer, any_of, lift, maximum, minimum
-from derive.form import Form, Ratio, Value, build, constant
-from derive.operators.registry import PerAxis, operator, positive_axes, spatial
-from derive.operators.sample import Row, along
+from typing import Any
 
-SAMPLES = [{"x": (4,), "s": 3}, {"x": (3, 4), "s": (2, 3)}, {"x": (2, 3), "s": 2, "dims": 1}]
+from derive.expr import Expr, Integer, any_of, eq, lift, maximum, minimum
+from derive.form import Form, Ratio, Value, build, constant
+from derive.operators.registry import PerAxis, operator, positive_axes
+from derive.operators.sample import Change, Row, along_each
+
+SAMPLES: list[dict[str, Any]] = [{"x": (4,), "s": 3}, {"x": (3, 4), "s": (2, 3)}, {"x": (2, 3), "s": 2, "dims": 1}]
 
 
 @operator("upsample", r"\operatorname{nearest}", samples=SAMPLES)
 def nearest_upsample(x: Form, s: PerAxis, dims: int | None = None) -> Form:
     """Repeat each sample ``s`` times: ``y[i] = x[⌊i/s⌋]``; length ``s·n``."""
-    count = x.rank if dims is None else dims
-    y, first = x, spatial(x, count, "nearest_upsample")
-    for axis, step in enumerate(positive_axes(s, count, "factor"), first):
-        y = along(y, axis, step * x.shape[axis], lambda row, i, step=step: row(i // step), step >= 1)
-    return y
+    factor = positive_axes(s, x.rank if dims is None else dims, "factor")
+    return along_each(
+        x,
+        dims,
+        "nearest_upsample",
+        lambda a, n: Change(factor[a] * n, lambda row, i: row(i // factor[a]), (factor[a] >= 1,)),
+    )
 
 
 @operator(
@@ -31,20 +35,17 @@ def bilinear_upsample(x: Form, s: PerAxis, align_corners: bool = False, dims: in
     Output ``i`` sits at ``(i + 1/2)/s - 1/2`` between the samples, clamped to the first and the
     last; with ``align_corners`` at ``i(n-1)/(s·n-1)``.  Source: PyTorch ``nn.Upsample``.
     """
-    count = x.rank if dims is None else dims
-    y, first = x, spatial(x, count, "bilinear_upsample")
-    for axis, step in enumerate(positive_axes(s, count, "factor"), first):
-        n = x.shape[axis]
-        top, den = (n - 1, maximum(step * n - 1, 1)) if align_corners else (lift(2), 2 * step)
-        start = lift(0) if align_corners else 1 - step
-        y = along(
-            y,
-            axis,
-            step * n,
-            lambda row, i, n=n, top=top, den=den, start=start: _between_samples(row, top * i + start, den, n),
-            step >= 1,
+    factor = positive_axes(s, x.rank if dims is None else dims, "factor")
+
+    def change(a: int, n: Expr) -> Change:
+        length = factor[a] * n
+        top, den = (n - 1, maximum(length - 1, 1)) if align_corners else (lift(2), 2 * factor[a])
+        start = lift(0) if align_corners else 1 - factor[a]
+        return Change(
+            length, lambda row, i: _between_samples(row, top * i + start, den, n), (factor[a] >= 1,)
         )
-    return y
+
+    return along_each(x, dims, "bilinear_upsample", change)
 
 
 def _between_samples(row: Row, num: Expr, den: Expr, n: Expr) -> Value:
@@ -68,8 +69,6 @@ def box(k: PerAxis) -> Form:
 @operator("kernel", r"\delta", samples=[{"k": 4, "at": 1}])
 def one_hot(k: Integer, at: Integer) -> Form:
     """The kernel of ``k`` taps that is 1 at tap ``at`` and 0 elsewhere."""
-    from derive.expr import eq
-
     return build((lift(k),), lambda t: constant(1).where(eq(t, at)))
 
 

@@ -8,7 +8,7 @@ from derive.expr import Cond, Expr, ceil_div, divides, eq, maximum, minimum, off
 from derive.form import Form, Ratio, Value, build, constant, sigma, sigmas, tensor, vjp
 from derive.operators import col2im, conv_transpose, correlate
 from derive.operators import im2col as unfold
-from derive.shapes import conv_length
+from derive.shapes import conv_length, conv_remainder
 from derive.theorems.model import Equal, Holds, Part, Source, Step, Theorem, Twin, theorem
 from derive.theorems.toeplitz import GRAY, entry, from_entries
 
@@ -363,7 +363,7 @@ def _overlap_parts() -> tuple[Part, ...]:
     """Fold after unfold: for all strides and dilations, and the count as a closed formula."""
     n, k, s, d, f = sizes("n k s d f")
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
-    x, u, v = tensor("x", n), tensor("u", k), None
+    x, u = tensor("x", n), tensor("u", k)
     m = conv_length(n, k, s, d, 1, p_lo, p_hi)
     v = tensor("v", m)
     general = {"stride": s, "padding": (p_lo, p_hi), "dilation": d}
@@ -373,14 +373,14 @@ def _overlap_parts() -> tuple[Part, ...]:
 
     columns = unfold(x, k, **general)
     weighted = build((k, m), lambda t, i: u[t] * v[i] * columns[t, i])
-    r = (n + p_lo + p_hi - d * (k - 1) - 1) % s
+    r = conv_remainder(n, k, s, d, 1, p_lo, p_hi)
     count = conv_transpose(v, u, stride=s, padding=(p_lo, p_hi), dilation=d, output_padding=r)
     times_count = build((n,), lambda j: count[j] * x[j])
 
     def counted(stride: Expr, dilation: Expr, number: Callable[[Expr], Value]) -> Equal:
         options = {"stride": stride, "padding": (p_lo, p_hi), "dilation": dilation}
         twice = col2im(unfold(x, k, **options), n, **options)
-        return Equal(twice, build((n,), lambda j: number(j) * x[j]))
+        return Equal(twice, from_entries((n,), x, lambda i, j: number(j[0]).where(eq(i[0], j[0]))))
 
     shown = {"n": 6, "k": 3, "s": 2, "d": 1, "p_lo": 1, "p_hi": 2}
     return (
@@ -430,7 +430,7 @@ def _overlap_parts() -> tuple[Part, ...]:
             instance={"n": 7, "k": 3, "f": 2, "s": 1, "p_lo": 1, "p_hi": 0},
             wrt="x",
         ),
-        _overlap_2d(),
+        *_overlap_2d(),
     )
 
 
@@ -441,31 +441,67 @@ def _windows(at: Expr, step: Expr, inner: Expr, outer: Expr) -> Value:
     return constant(Ratio(maximum(0, last - first + 1)))
 
 
-def _overlap_2d() -> Part:
-    n1, k1, s1, n2, k2, s2 = sizes("n1 k1 s1 n2 k2 s2")
+def _overlap_2d() -> tuple[Part, ...]:
+    n1, k1, s1, d1, f1, n2, k2, s2, d2, f2 = sizes("n1 k1 s1 d1 f1 n2 k2 s2 d2 f2")
     p_lo1, p_hi1, p_lo2, p_hi2 = map(offset, ("p_lo1", "p_hi1", "p_lo2", "p_hi2"))
     padding = ((p_lo1, p_hi1), (p_lo2, p_hi2))
-    x = tensor("x", n1, n2)
+    fits = (
+        n1 + p_lo1 + p_hi1 >= d1 * (k1 - 1) + 1,
+        n2 + p_lo2 + p_hi2 >= d2 * (k2 - 1) + 1,
+        *(a >= 0 for pair in padding for a in pair),
+    )
+
+    def lengths(a: Expr, b: Expr) -> tuple[Expr, Expr]:
+        return (
+            conv_length(n1, k1, a, d1, 1, p_lo1, p_hi1),
+            conv_length(n2, k2, b, d2, 1, p_lo2, p_hi2),
+        )
+
+    x, u, v = tensor("x", n1, n2), tensor("u", k1, k2), tensor("v", *lengths(s1, s2))
+    columns = unfold(x, (k1, k2), (s1, s2), padding, (d1, d2))
+    weighted = build(columns.shape, lambda *a: u[a[:2]] * v[a[2:]] * columns[a])
+    rest = (
+        conv_remainder(n1, k1, s1, d1, 1, p_lo1, p_hi1),
+        conv_remainder(n2, k2, s2, d2, 1, p_lo2, p_hi2),
+    )
+    count = conv_transpose(v, u, (s1, s2), padding, (d1, d2), rest)
+    times_count = build((n1, n2), lambda a, b: count[a, b] * x[a, b])
+
+    strides = (f1 * d1, f2 * d2)
+    m1, m2 = lengths(*strides)
     twice = col2im(
-        unfold(x, (k1, k2), (s1, s2), padding), (n1, n2), (s1, s2), padding, dims=2
+        unfold(x, (k1, k2), strides, padding, (d1, d2)), (n1, n2), strides, padding, (d1, d2), dims=2
     )
-    m1 = conv_length(n1, k1, s1, 1, 1, p_lo1, p_hi1)
-    m2 = conv_length(n2, k2, s2, 1, 1, p_lo2, p_hi2)
-    product = build(
-        (n1, n2),
-        lambda a, b: _windows(a + p_lo1, s1, k1, m1) * _windows(b + p_lo2, s2, k2, m2) * x[a, b],
+
+    def number(a: Expr, b: Expr) -> Value:
+        first = _windows((a + p_lo1) // d1, f1, k1, m1) * _windows((b + p_lo2) // d2, f2, k2, m2)
+        return first.where(divides(d1, a + p_lo1), divides(d2, b + p_lo2))
+
+    product = from_entries(
+        (n1, n2), x, lambda i, j: number(*j).where(eq(i[0], j[0]), eq(i[1], j[1]))
     )
-    return Part(
-        sentence="In two dimensions the count is the product of the counts of the axes:",
-        statement=Equal(twice, product),
-        hypotheses=(
-            n1 + p_lo1 + p_hi1 >= k1,
-            n2 + p_lo2 + p_hi2 >= k2,
-            *(a >= 0 for pair in padding for a in pair),
+    shown = {
+        "n1": 3, "k1": 2, "s1": 1, "d1": 1, "f1": 1, "p_lo1": 1, "p_hi1": 0,
+        "n2": 4, "k2": 3, "s2": 2, "d2": 1, "f2": 2, "p_lo2": 0, "p_hi2": 1,
+    }  # fmt: skip
+    return (
+        Part(
+            sentence="In two dimensions, with weights, for all strides and dilations:",
+            statement=Equal(
+                col2im(weighted, (n1, n2), (s1, s2), padding, (d1, d2), dims=2), times_count
+            ),
+            hypotheses=fits,
+            instance=shown,
+            wrt="x",
         ),
-        instance={
-            "n1": 3, "k1": 2, "s1": 1, "p_lo1": 1, "p_hi1": 0,
-            "n2": 4, "k2": 3, "s2": 2, "p_lo2": 0, "p_hi2": 1,
-        },
-        wrt="x",
-    )  # fmt: skip
+        Part(
+            sentence=(
+                "and where each stride is a multiple of the dilation of its axis the count is the "
+                "product of the counts of the axes:"
+            ),
+            statement=Equal(twice, product),
+            hypotheses=fits,
+            instance=shown,
+            wrt="x",
+        ),
+    )

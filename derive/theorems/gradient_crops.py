@@ -56,23 +56,31 @@ def _same_stride_1() -> tuple[Part, ...]:
     n, k, d, h = sizes("n k d h")
     x, w, g = tensor("x", n), tensor("w", k), tensor("g", n)
     reach = d * (k - 1)
-    left = vjp(correlate(x, w, padding="same", dilation=d), "x", g)
-    lower = correlate(g, flip(w), padding="same_lower", dilation=d)
-    odd, kernel = 2 * h - 1, tensor("w", 2 * h - 1)
+    half, rest = reach // 2, reach - reach // 2
+    same = correlate(x, w, padding="same", dilation=d)
+    left = vjp(correlate(x, w, padding=(half, rest), dilation=d), "x", g)
+    kernel, side = tensor("w", 2 * h - 1), d * (h - 1)
     return (
         Part(
-            "Stride 1: the gradient is a SAME correlation again, with the odd sample on the other side "
-            "(SAME_LOWER):",
-            Equal(left, lower),
+            "With stride 1, SAME is padding by $\\lfloor d(k-1)/2\\rfloor$ in front and by the rest "
+            "of $d(k-1)$ behind:",
+            Equal(same, correlate(x, w, padding=(half, rest), dilation=d)),
+            instance={"n": 5, "k": 4, "d": 1},
+            wrt="x",
+        ),
+        Part(
+            "and its gradient is a correlation of the same length again, with the two paddings "
+            "exchanged (SAME_LOWER, the odd sample in front):",
+            Equal(left, correlate(g, flip(w), padding=(rest, half), dilation=d)),
             instance={"n": 5, "k": 4, "d": 1},
             wrt="g",
         ),
         Part(
-            "Stride 1: it is SAME (the odd sample behind) exactly when there is no odd sample, or the "
-            "dilation is so long that the middle taps read only padding and the other ones too:",
+            "With the paddings not exchanged it is right exactly when $d(k-1)$ is even, or $d > 2n$, "
+            "where every tap reads only padding:",
             EqualIff(
                 left,
-                correlate(g, flip(w), padding="same", dilation=d),
+                correlate(g, flip(w), padding=(half, rest), dilation=d),
                 any_of(divides(2, reach), d >= 2 * n + 1),
                 witnesses=({"i0": 0, "g.0": (d - 1) // 2, "w.0": k // 2 - 1},),
                 fixed=({"d": 1}, {"d": 3}),
@@ -81,11 +89,11 @@ def _same_stride_1() -> tuple[Part, ...]:
             wrt="g",
         ),
         Part(
-            "So for a kernel of odd length $k = 2h - 1$ the gradient is the SAME correlation with the "
-            "flipped kernel, padded by $d(h-1)$ on both sides:",
+            "So for a kernel of odd length $k = 2h - 1$ the gradient is the correlation with the "
+            "flipped kernel, padded by $d(h-1)$ on both sides, as the forward pass is:",
             Equal(
-                vjp(correlate(x, kernel, padding="same", dilation=d), "x", g),
-                correlate(g, flip(kernel), padding=d * (odd - 1) // 2, dilation=d),
+                vjp(correlate(x, kernel, padding=side, dilation=d), "x", g),
+                correlate(g, flip(kernel), padding=side, dilation=d),
             ),
             instance={"n": 5, "h": 2, "d": 2},
             wrt="g",
@@ -145,7 +153,7 @@ def input_gradient_polyphase() -> Theorem:
     phase, first = (a + p_lo) % s, (a + p_lo) // s
     taps, outputs = (k - 1 - phase) // s + 1, (n - 1 - a) // s + 1
     sub = decimate(w, s, start=phase)
-    inside = (a >= 0, a <= s - 1, a <= n - 1)
+    inside = (a >= 0, a <= n - 1)
 
     return Theorem(
         id="input-gradient-polyphase",
@@ -250,7 +258,7 @@ def _polyphase_dilated() -> tuple[Part, ...]:
     alpha, beta = offset("alpha"), offset("beta")
     x, w = tensor("x", n), tensor("w", k)
     outputs = (n - 1 - a) // s + 1
-    phases = (a >= 0, a <= s - 1, a <= n - 1)
+    phases = (a >= 0, a <= n - 1)
 
     def gradient(dilation: Expr) -> tuple[Form, Form, Expr]:
         m = conv_length(n, k, s, dilation, 1, p_lo, p_hi)

@@ -162,9 +162,9 @@ def _two_dimensions() -> Part:
     )
 
 
-def _rearrangement() -> tuple[Part, Part, Part]:
-    n, s, c, n0, n1 = sizes("n s c n0 n1")
-    x, y = tensor("x", c * s, n), tensor("x", c * s**2, n0, n1)
+def _rearrangement() -> tuple[Part, Part]:
+    n, s, c = sizes("n s c")
+    x = tensor("x", c * s, n)
     return (
         Part(
             sentence="The adjoint of pixel shuffle is pixel unshuffle:",
@@ -176,12 +176,6 @@ def _rearrangement() -> tuple[Part, Part, Part]:
             sentence="which is its inverse as well (it only moves entries):",
             statement=Equal(pixel_unshuffle(shuffle(x, s), s), x),
             instance={"n": 2, "s": 3, "c": 1},
-            wrt="x",
-        ),
-        Part(
-            sentence="and so in two dimensions:",
-            statement=Equal(pixel_unshuffle(shuffle(y, s), s), y),
-            instance={"n0": 1, "n1": 2, "s": 2, "c": 1},
             wrt="x",
         ),
     )

@@ -1,0 +1,156 @@
+"""The LaTeX writer.  Every document compiles with pdfLaTeX; nothing is wider than the page."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from derive.document.model import (
+    Block,
+    Book,
+    Box,
+    Chain,
+    Document,
+    Figure,
+    Links,
+    Listing,
+    Math,
+    Paragraph,
+    Section,
+    Table,
+)
+from derive.document.picture import tikz
+from derive.document.text import escape_latex, for_latex, math_for_latex
+
+TEMPLATES = Path(__file__).parent / "templates"
+LEVELS = ("chapter", "section", "subsection*", "subsubsection*", "paragraph*")
+
+
+@cache
+def environment() -> Environment:
+    """Jinja with delimiters that do not clash with LaTeX."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def book(b: Book) -> str:
+    """The whole book as one LaTeX document."""
+    parts = [document(d, "chapter") for d in b.front]
+    for family, docs in b.families:
+        parts.append(rf"\chapter{{{for_latex(family)}}}")
+        parts += [document(d, "section") for d in docs]
+    parts += [document(d, "chapter") for d in b.back]
+    return environment().get_template("book.tex").render(
+        title=for_latex(b.title), subtitle=for_latex(b.subtitle), body="\n\n".join(parts)
+    )
+
+
+def single(d: Document) -> str:
+    """One theorem as a LaTeX document of its own."""
+    body = _contents(d, 1)
+    return environment().get_template("theorem.tex").render(
+        title=for_latex(d.title), name=escape_latex(d.id), body=body
+    )
+
+
+def document(d: Document, level: str) -> str:
+    """A document as a chapter or a section of the book."""
+    head = rf"\{level}{{{for_latex(d.title)}}}" + "\n" + rf"\label{{{d.id}}}"
+    depth = LEVELS.index(level)
+    tag = rf"\theoremid{{{escape_latex(d.id)}}}" + "\n" if d.summary is not None else ""
+    return f"{head}\n{tag}{_contents(d, depth + 1)}"
+
+
+def _contents(d: Document, depth: int) -> str:
+    parts = [block(d.summary)] if d.summary is not None else []
+    parts += [block(b) for b in d.blocks]
+    parts += [section(s, depth) for s in d.sections]
+    return "\n\n".join(parts)
+
+
+def section(s: Section, depth: int) -> str:
+    """A section with its heading (left out where it has no title)."""
+    level = LEVELS[min(max(depth, 2), len(LEVELS) - 1)]
+    parts = [rf"\{level}{{{for_latex(s.title)}}}"] if s.title else []
+    parts += [block(b) for b in s.blocks]
+    parts += [section(inner, depth + 1) for inner in s.sections]
+    return "\n\n".join(parts)
+
+
+def block(b: Block) -> str:
+    """One block."""
+    match b:
+        case Paragraph(text, lead):
+            head = rf"\lead{{{for_latex(lead)}}} " if lead else ""
+            return head + for_latex(text)
+        case Math(lines):
+            return _formula(lines)
+        case Listing(items):
+            inner = "\n".join(rf"\item {for_latex(i)}" for i in items)
+            return "\\begin{itemize}\n" + inner + "\n\\end{itemize}"
+        case Table():
+            return _table(b)
+        case Figure(picture, caption):
+            drawing = rf"\fit{{{tikz(picture)}}}"
+            return "\\begin{center}\n" + drawing + "\n\n" + rf"\figurenote{{{for_latex(caption)}}}" + "\n\\end{center}"
+        case Box(kind, title, text):
+            inner = rf"\textbf{{{for_latex(title)}.}} {for_latex(text)}".rstrip()
+            return rf"\begin{{verdict}}{{{kind}}}" + "\n" + inner + "\n" + r"\end{verdict}"
+        case Chain(steps):
+            return _chain(b)
+        case Links(items):
+            return _links(items)
+
+
+def _formula(lines: tuple[str, ...]) -> str:
+    body = "\n".join(rf"\mline{{{math_for_latex(line)}}}" for line in lines)
+    return "\\begin{formula}\n" + body + "\n\\end{formula}"
+
+
+def _chain(c: Chain) -> str:
+    parts = []
+    for number, s in enumerate(c.steps):
+        reason = for_latex(s.reason)
+        mark = "" if not s.verdict else rf"\said{{{s.verdict}}}"
+        lines = list(s.lines)
+        if number:
+            lines = [f"= {lines[0]}", *(rf"\phantom{{=}}\;{line}" for line in lines[1:])]
+        parts.append(rf"\step{{{reason}}}{{{mark}}}" + "\n" + _formula(tuple(lines)))
+    return "\n".join(parts)
+
+
+def _table(t: Table) -> str:
+    align = t.align or "l" * len(t.head)
+    fixed = sum(a not in "pP" for a in align) * 0.09
+    wide = align.count("p")
+    share = (0.94 - fixed) / wide if wide else 0.0
+    spec = "".join(rf">{{\raggedright\arraybackslash}}p{{{share:.3f}\linewidth}}" if a == "p" else a for a in align)
+    head = " & ".join(rf"\textbf{{{for_latex(h)}}}" for h in t.head)
+    rows = "\n".join(" & ".join(for_latex(c) for c in r) + r" \\" for r in t.rows)
+    caption = rf"\figurenote{{{for_latex(t.caption)}}}" + "\n\n" if t.caption else ""
+    return (
+        caption + r"{\small\begin{longtable}{" + spec + "}\n\\toprule\n" + head + " \\\\\n\\midrule\n\\endhead\n"
+        + rows + "\n\\bottomrule\n\\end{longtable}}"
+    )  # fmt: skip
+
+
+def _links(items: tuple[tuple[str, str], ...]) -> str:
+    rows = []
+    for title, url in items:
+        address = rf" \newline\url{{{url.replace('%', chr(92) + '%').replace('#', chr(92) + '#')}}}" if url else ""
+        rows.append(rf"\item {for_latex(title)}{address}")
+    return "\\begin{itemize}\n" + "\n".join(rows) + "\n\\end{itemize}"
