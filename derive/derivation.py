@@ -252,7 +252,8 @@ def pairing_latex(d: Derivation, limit: int = LINES) -> tuple[str, ...]:
             body = r"\cdots"
         else:
             inside = sum_latex(group[1])
-            whole = rf"\left({inside}\right)" if group[1].is_Add else inside
+            grouped = group[1].is_Add or inside.startswith("-")
+            whole = rf"\left({inside}\right)" if grouped else inside
             body = f"{sympy.latex(group[0])} {whole}"
         lines.append((start if not lines else "{} + ") + body)
     return tuple(lines)

@@ -405,9 +405,9 @@ def lift(value: Integer) -> Expr:
     """An int as an expression; an expression as it is."""
     if isinstance(value, Expr):
         return value
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
-        return Expr({(): int(value)})
-    raise TypeError(f"an integer or an integer expression was expected, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"an integer or an integer expression was expected, got {value!r}")
+    return Expr({(): int(value)})
 
 
 def symbol(name: str, minimum: int | None = None) -> Expr:
@@ -534,7 +534,9 @@ class All(Cond):
     __bool__ = Cond.__bool__
 
     def __str__(self) -> str:
-        return " and ".join(f"({p})" if isinstance(p, Any_) else str(p) for p in self.parts) or "True"
+        return (
+            " and ".join(f"({p})" if isinstance(p, Any_) else str(p) for p in self.parts) or "True"
+        )
 
 
 @dataclass(frozen=True)
@@ -545,7 +547,9 @@ class Any_(Cond):
     __bool__ = Cond.__bool__
 
     def __str__(self) -> str:
-        return " or ".join(f"({p})" if isinstance(p, All) else str(p) for p in self.parts) or "False"
+        return (
+            " or ".join(f"({p})" if isinstance(p, All) else str(p) for p in self.parts) or "False"
+        )
 
 
 TRUE = All(())

@@ -105,7 +105,12 @@ class Term:
         """The same term with new names for its bound indices."""
         names: dict[Sym, Expr] = {b: _fresh() for b, _ in self.bound}
         t = self.subst(names)
-        return replace(t, bound=tuple((_sym(names[b]), n) for (b, _), (_, n) in zip(self.bound, t.bound, strict=True)))
+        return replace(
+            t,
+            bound=tuple(
+                (_sym(names[b]), n) for (b, _), (_, n) in zip(self.bound, t.bound, strict=True)
+            ),
+        )
 
 
 @dataclass(frozen=True)
@@ -289,9 +294,7 @@ def build(
         renamed = t.subst(names)
         bound = tuple((_sym(e), n) for e, (_, n) in zip(names.values(), renamed.bound, strict=True))
         terms.append(replace(renamed, bound=bound))
-    return Form(
-        lengths, index, tuple(terms), value.tensors, _unique((*value.requires, *requires))
-    )
+    return Form(lengths, index, tuple(terms), value.tensors, _unique((*value.requires, *requires)))
 
 
 def tensor(name: str, *shape: Integer) -> Form:

@@ -65,7 +65,9 @@ class Proof:
         """Every part and every step is proved, and the near-miss twin is refuted."""
         parts = all(isinstance(p.verdict, (Proved, HoldsWhen)) for p in self.parts)
         steps = all(
-            link.verdict is None or isinstance(link.verdict, Proved) for p in self.parts for link in p.chain
+            link.verdict is None or isinstance(link.verdict, Proved)
+            for p in self.parts
+            for link in p.chain
         )
         return parts and steps and isinstance(self.twin, Refuted)
 
@@ -94,7 +96,15 @@ def decide(
         case Equal(left, right):
             return decide_equal(left, right, hypotheses, laws=laws, seconds=seconds)
         case EqualIff():
-            return decide_iff(statement.left, statement.right, statement.condition, statement.witnesses, hypotheses, laws=laws, seconds=seconds)
+            return decide_iff(
+                statement.left,
+                statement.right,
+                statement.condition,
+                statement.witnesses,
+                hypotheses,
+                laws=laws,
+                seconds=seconds,
+            )
         case Holds(cond):
             check_satisfiable(hypotheses, laws=laws, seconds=seconds)
             return decide_holds(hypotheses, cond, laws=laws, seconds=seconds)
@@ -127,7 +137,11 @@ def chain(part: Part, seconds: float = DEFAULT_SECONDS) -> tuple[Link, ...]:
     steps.append((right, "read as operators: the right side", True))
     links: list[Link] = []
     for form, reason, as_call in steps:
-        verdict = None if not links else decide_equal(links[-1].form, form, hypotheses, laws=part.laws, seconds=seconds)
+        verdict = (
+            None
+            if not links
+            else decide_equal(links[-1].form, form, hypotheses, laws=part.laws, seconds=seconds)
+        )
         links.append(Link(form, reason, as_call, verdict))
     return tuple(links)
 
@@ -145,7 +159,7 @@ def _unfolded(form: Form, hypotheses: Sequence[Cond]) -> list[Step]:
         normal = summed(form)
     except NotSupported:
         return steps
-    if normal is not None and normal.terms != form.terms:
+    if normal.terms != form.terms:
         steps.append(Step("re-index by the positions that are read", normal))
     return steps
 
@@ -155,5 +169,3 @@ def drop(part: Part, hypothesis: Cond, seconds: float = DEFAULT_SECONDS) -> Drop
     rest = tuple(h for h in part.hypotheses if h != hypothesis)
     verdict = decide(part.statement, (*rest, negate(hypothesis)), part.laws, seconds)
     return Dropped(hypothesis, verdict)
-
-

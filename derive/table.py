@@ -236,7 +236,9 @@ def evaluate(form: Form, sizes: Sizes, tensors: Mapping[str, npt.NDArray[Any]]) 
     for name, shape in form.tensors:
         wanted = tuple(concrete(n, sizes) for n in shape)
         if name not in tensors:
-            raise WrongInput(f"evaluating: no array for the tensor {name!r}; give one of shape {wanted}")
+            raise WrongInput(
+                f"evaluating: no array for the tensor {name!r}; give one of shape {wanted}"
+            )
         if tensors[name].shape != wanted:
             raise WrongInput(
                 f"evaluating: the tensor {name!r} has the shape {tensors[name].shape}; "
@@ -244,7 +246,9 @@ def evaluate(form: Form, sizes: Sizes, tensors: Mapping[str, npt.NDArray[Any]]) 
             )
     out = np.zeros(shape_at(form, sizes), dtype=object)
     for part in entries(form, sizes):
-        value = part.num * np.array([Fraction(1, int(d)) if d != 1 else 1 for d in part.den], dtype=object)
+        value = part.num * np.array(
+            [Fraction(1, int(d)) if d != 1 else 1 for d in part.den], dtype=object
+        )
         for name, at in part.reads:
             value = value * tensors[name].astype(object)[tuple(at.T)]
         if out.shape:

@@ -100,7 +100,9 @@ def test_composition_with_a_scaling(name: str, sample: dict[str, Any]) -> None:
         assert np.array_equal(evaluate(scaled, {}, data), 3 * evaluate(form, {}, data))
 
 
-@pytest.mark.parametrize(("n", "k", "s", "p"), [(7, 3, 2, 1), (9, 2, 3, 0), (6, 4, 1, 2), (5, 5, 2, 2)])
+@pytest.mark.parametrize(
+    ("n", "k", "s", "p"), [(7, 3, 2, 1), (9, 2, 3, 0), (6, 4, 1, 2), (5, 5, 2, 2)]
+)
 def test_max_pool_and_its_unpooling(n: int, k: int, s: int, p: int) -> None:
     y, back, sizes = pooled(n, k, s, p)
     data = asymmetric({"x": (n,), "y": shape_at(y, sizes), "g": shape_at(y, sizes)}, seed=6)

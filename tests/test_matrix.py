@@ -102,8 +102,8 @@ def test_transpose_and_labels() -> None:
 
 def test_symbolic_sizes_and_a_selection() -> None:
     n, k = sizes("n k")
-    form = max_pool(tensor("x", n), k)
-    a = matrix(form, "x", {"n": 7, "k": 3, "σ": lambda i: (2 * i + 1) % 3})
+    form = max_pool(tensor("x", n), k, selection="pick")
+    a = matrix(form, "x", {"n": 7, "k": 3, "pick": lambda i: (2 * i + 1) % 3})
     assert a.dense_numpy().tolist() == [[0, 1, 0, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0, 0]]
 
 

@@ -1,4 +1,4 @@
-"""What a matrix is: every structure rebuilds it, gives its kernel back, and is not seen elsewhere."""
+"""What a matrix is: structures rebuild it, give the kernel back, and are not seen elsewhere."""
 
 from __future__ import annotations
 

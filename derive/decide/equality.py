@@ -78,7 +78,9 @@ def decide_equal(
     base = all_of(*hypotheses)
     check_satisfiable((base,), laws=laws, seconds=seconds)
     check_tensors(left, right)
-    defined = decide_holds((base,), all_of(*left.requires, *right.requires), laws=laws, seconds=seconds)
+    defined = decide_holds(
+        (base,), all_of(*left.requires, *right.requires), laws=laws, seconds=seconds
+    )
     if isinstance(defined, Refuted):
         return _name_requirement(defined, left, right)
     if isinstance(defined, Undecided):
@@ -204,9 +206,7 @@ def _decide_values(
     return Proved()
 
 
-def grouped(
-    left: Sequence[Cell], right: Sequence[Cell]
-) -> Iterator[tuple[list[Cell], list[Cell]]]:
+def grouped(left: Sequence[Cell], right: Sequence[Cell]) -> Iterator[tuple[list[Cell], list[Cell]]]:
     """Cells that read the same tensors belong together; what both sides share cancels."""
     groups: dict[tuple[str, ...], tuple[list[Cell], list[Cell]]] = defaultdict(lambda: ([], []))
     for c in left:
@@ -239,7 +239,10 @@ def equal_cells(
         for premise, conclusion in ((a, b), (b, a)):
             nonzero = ne(a.coefficient.num, 0)
             answer = ask(
-                (*facts, *premise.where, nonzero), all_of(*conclusion.where), laws=laws, seconds=seconds
+                (*facts, *premise.where, nonzero),
+                all_of(*conclusion.where),
+                laws=laws,
+                seconds=seconds,
             )
             if answer is Answer.NO:
                 return answer
@@ -371,7 +374,9 @@ def _refute(
 def _meets(conds: Sequence[Cond], sizes: Mapping[str, int]) -> bool:
     """Do the conditions on sizes alone hold (those that speak of indices are left to evaluation)?"""
     known = [c for c in conds if all(s.name in sizes for s in cond_symbols(c))]
-    plain = [c for c in known if not any(isinstance(a, Apply) for e in expressions(c) for a in e.atoms())]
+    plain = [
+        c for c in known if not any(isinstance(a, Apply) for e in expressions(c) for a in e.atoms())
+    ]
     return bool(holds(all_of(*plain), sizes))
 
 
@@ -389,9 +394,7 @@ def counterexample_at(
         for key in sorted(ours.keys() | theirs.keys()):
             a, b = ours.get(key, Fraction(0)), theirs.get(key, Fraction(0))
             if a != b:
-                return Refuted(
-                    Counterexample("value", where, shown, *shapes, key[0], key[1], a, b)
-                )
+                return Refuted(Counterexample("value", where, shown, *shapes, key[0], key[1], a, b))
     return None
 
 
@@ -411,7 +414,9 @@ def _functions(*forms: Form) -> dict[str, int]:
 
 def _function_tables(
     left: Form, right: Form, sizes: dict[str, int], laws: Sequence[Law]
-) -> Iterator[tuple[dict[str, Any], tuple[tuple[str, tuple[tuple[tuple[int, ...], int], ...]], ...]]]:
+) -> Iterator[
+    tuple[dict[str, Any], tuple[tuple[str, tuple[tuple[tuple[int, ...], int], ...]], ...]]
+]:
     """Every choice of the unknown functions at these sizes (up to a limit), in order."""
     arities = _functions(left, right)
     if not arities:
@@ -451,7 +456,9 @@ def _allowed(
 
 def _lookup(table: dict[tuple[int, ...], int]) -> Any:
     def value(*at: Any) -> Any:
-        return np.vectorize(lambda *a: table.get(tuple(int(v) for v in a), 0), otypes=[np.int64])(*at)
+        return np.vectorize(lambda *a: table.get(tuple(int(v) for v in a), 0), otypes=[np.int64])(
+            *at
+        )
 
     return value
 
@@ -473,7 +480,9 @@ def _bounded(
             return found
         checked += 1
     names = ", ".join(p.name for p in parameters)
-    return Undecided(reason, f"{checked} choices of {names} with a sum of sizes up to {bound} agree")
+    return Undecided(
+        reason, f"{checked} choices of {names} with a sum of sizes up to {bound} agree"
+    )
 
 
 def _bound_for(number: int) -> int:

@@ -20,7 +20,19 @@ from derive.decide.normal import cells, evidently_positive
 from derive.decide.solver import DEFAULT_SECONDS, Answer, Law, ask, satisfiable
 from derive.decide.verdict import HoldsWhen, Proved, Undecided, Verdict
 from derive.errors import NotSupported
-from derive.expr import FALSE, Cond, Expr, Integer, Sym, all_of, any_of, eq, lift, negate, subst_cond
+from derive.expr import (
+    FALSE,
+    Cond,
+    Expr,
+    Integer,
+    Sym,
+    all_of,
+    any_of,
+    eq,
+    lift,
+    negate,
+    subst_cond,
+)
 from derive.form import Form
 
 Witness = Mapping[str, Integer]
@@ -43,7 +55,9 @@ def decide_iff(
     sizes meet (``FALSE``) states that the two are different for all sizes.
     """
     base = tuple(hypotheses)
-    defined = decide_holds(base, all_of(*left.requires, *right.requires), laws=laws, seconds=seconds)
+    defined = decide_holds(
+        base, all_of(*left.requires, *right.requires), laws=laws, seconds=seconds
+    )
     if not isinstance(defined, Proved):
         return decide_equal(left, right, base, laws=laws, seconds=seconds)
     if satisfiable((*base, condition), laws=laws, seconds=seconds) is not Answer.NO:
@@ -52,15 +66,26 @@ def decide_iff(
             return verdict
     check_tensors(left, right)
     facts = (*base, *left.requires, *right.requires, negate(condition))
-    if ask((*facts, no_difference_at(left, right, witnesses, facts, laws, seconds)), FALSE, laws=laws, seconds=seconds) is Answer.YES:
+    if (
+        ask(
+            (*facts, no_difference_at(left, right, witnesses, facts, laws, seconds)),
+            FALSE,
+            laws=laws,
+            seconds=seconds,
+        )
+        is Answer.YES
+    ):
         return HoldsWhen(condition)
-    return Undecided(
-        "the condition suffices, but no witness shows a difference wherever it fails"
-    )
+    return Undecided("the condition suffices, but no witness shows a difference wherever it fails")
 
 
 def no_difference_at(
-    left: Form, right: Form, witnesses: Iterable[Witness], facts: Sequence[Cond], laws: Sequence[Law] = (), seconds: float = DEFAULT_SECONDS
+    left: Form,
+    right: Form,
+    witnesses: Iterable[Witness],
+    facts: Sequence[Cond],
+    laws: Sequence[Law] = (),
+    seconds: float = DEFAULT_SECONDS,
 ) -> Cond:
     """The condition that the shapes agree and that no witness shows a difference."""
     same = [eq(a, b) for a, b in zip(left.shape, right.shape, strict=True)]

@@ -210,7 +210,9 @@ def _name_quotient(
             if (
                 isinstance(atom, Div)
                 and atom.num.symbols() & bound
-                and not any(isinstance(a, Div) and a.num.symbols() & bound for a in atom.num.atoms())
+                and not any(
+                    isinstance(a, Div) and a.num.symbols() & bound for a in atom.num.atoms()
+                )
                 and not atom.den.symbols() & bound
                 and positive(atom.den)
             ):
@@ -305,7 +307,9 @@ def summed(form: Form, positive: Positive = evidently_positive) -> Form:
         bound: list[tuple[Sym, Expr]] = []
         reads: list[Read] = []
         for name in cell.reads:
-            variables = [canonical(name, seen[name], a) for a in range(len(form.tensor_shape(name)))]
+            variables = [
+                canonical(name, seen[name], a) for a in range(len(form.tensor_shape(name)))
+            ]
             seen[name] += 1
             bound += zip(variables, form.tensor_shape(name), strict=True)
             reads.append(Read(name, tuple(map(_expr, variables))))

@@ -551,8 +551,8 @@ def exact_condition(
     c = compare(left, right, hypotheses, fixed)
     if c.defined.is_empty():
         raise CannotBe(
-            f"assuming {all_of(*hypotheses)}: no sizes meet this and let both operators be defined; "
-            "drop or mend a hypothesis"
+            f"assuming {all_of(*hypotheses)}: no sizes meet this and let both operators be "
+            "defined; drop or mend a hypothesis"
         )
     return simplest(c.equal, c.defined, c.space)
 

@@ -66,7 +66,7 @@ class Piece:
             return self.head
         inside = r",\, ".join(i.text() for i in self.items)
         listed = r",\, ".join(self.parameters)
-        middle = rf"{inside};\, {listed}" if inside and listed else inside or listed
+        middle = rf"{inside};\; {listed}" if inside and listed else inside or listed
         return f"{self.head}{self.opening}{middle}{self.closing}"
 
 
@@ -197,14 +197,15 @@ def _broken(p: Piece, limit: int, depth: int) -> list[str]:
     opening = p.opening if p.opening != "(" else r"\bigl("
     closing = p.closing if p.closing != ")" else r"\bigr)"
     lines = [f"{indent}{p.head}{opening}"]
+    joined = True  # may the next plain item stand on the same line?
     for number, item in enumerate(p.items):
+        end = "," if number + 1 < len(p.items) else ";" if p.parameters else ""
+        if joined and not item.items and _width(lines[-1]) + _width(item.text()) <= limit - 8:
+            lines[-1] += ("" if number == 0 else r"\, ") + item.text() + end
+            continue
+        joined = False
         inner = _broken(item, limit, depth + 1)
-        if number == 0 and not item.items and _width(item.text()) <= 12:
-            lines, inner = [], [f"{lines[0]}{item.text()}"]
-        if number + 1 < len(p.items):
-            inner[-1] += ","
-        elif p.parameters:
-            inner[-1] += ";"
+        inner[-1] += end
         lines += inner
     for number, row in enumerate(_rows(p.parameters, limit - 2 * depth)):
         last = number == len(_rows(p.parameters, limit - 2 * depth)) - 1

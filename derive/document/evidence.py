@@ -10,22 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from derive.decide.solver import Law
-from derive.document.calls import Unnamed, piece
+from derive.derivation import Derivation, MatrixComparison, instance_evidence, latex_pieces
 from derive.document.math import name_latex
 from derive.document.model import Block, Figure, Math, Paragraph
 from derive.document.picture import of_matrix, windows
-from derive.document.sums import Setting
 from derive.errors import DeriveError
 from derive.expr import Apply, expressions, holds
 from derive.form import Form
-from derive.matrix import Matrix, matrix, same, to_latex
-from derive.recognise import describe, recognise
+from derive.matrix import Matrix, to_latex
+from derive.recognise import Structure, describe
 from derive.theorems.model import Equal, EqualIff, Part
 
 PICTURE_ROWS, PICTURE_COLUMNS = 14, 16
 
 
-def instance_blocks(part: Part, setting: Setting, unnamed: Unnamed) -> tuple[Block, ...]:
+def instance_blocks(part: Part) -> tuple[Block, ...]:
     """Both sides of a part as matrices at its instance sizes, compared entry by entry."""
     statement = part.statement
     if not isinstance(statement, (Equal, EqualIff)) or part.wrt is None or not part.instance:
@@ -37,60 +36,64 @@ def instance_blocks(part: Part, setting: Setting, unnamed: Unnamed) -> tuple[Blo
         return ()
     sizes.update(chosen)
     try:
-        left, right = (matrix(f, part.wrt, sizes) for f in (statement.left, statement.right))
+        found = instance_evidence(statement.left, statement.right, part.wrt, sizes)
     except DeriveError:
         return ()
-    wrt = name_latex(part.wrt)
-    blocks: list[Block] = [Paragraph(f"{shown}{_function_note(chosen, setting)}.", "Sizes")]
-    blocks += _forward(statement.left, part, sizes)
-    head = Paragraph(
-        f"The left side as a matrix that acts on ${wrt}$ ({left.shape[0]} by {left.shape[1]})"
-        f"{_structure(left)}:"
-    )
-    blocks += [head, Math((to_latex(left),))]
-    if left.shape[0] <= PICTURE_ROWS and left.shape[1] <= PICTURE_COLUMNS and left.entries:
-        blocks.append(Figure(of_matrix(left, setting_letter(part)), "The same matrix; equal entries share a colour."))
-    if same(left, right):
-        blocks.append(Paragraph("The matrix of the right side has the same entries, compared one by one as polynomials."))
-    else:
-        blocks += [Paragraph("The matrix of the right side differs:"), Math((to_latex(right),))]
-    return tuple(blocks)
+    note = Paragraph(f"{shown}{_function_note(chosen)}.", "Sizes")
+    blocks: list[Block] = [note, *_windows(statement.left, sizes)]
+    if isinstance(found, Derivation):
+        return (*blocks, *_derived(found))
+    return (*blocks, *_compared(found, part.wrt))
 
 
-def setting_letter(part: Part) -> str:
-    """The letter for the output of the sides of a part."""
-    call = part.statement.left.call if isinstance(part.statement, (Equal, EqualIff)) else None
-    if call is not None and call.operator == "vjp":
-        return "∇" + str(dict(call.parameters)["wrt"])
-    return "y"
-
-
-def _structure(a: Matrix) -> str:
-    found = recognise(a)
-    return f", {describe(found[0]).split(':')[0]}" if found else ""
-
-
-def _forward(left: Form, part: Part, sizes: Mapping[str, Any]) -> list[Block]:
-    """For a gradient: the operator whose gradient is taken, as windows and as a matrix."""
-    call = left.call
-    if call is None:
-        return []
-    y = call.operands[0] if call.operator == "vjp" else left
+def _derived(d: Derivation) -> list[Block]:
+    """The derivation by SymPy: pairing, derivatives, transpose, and the claimed operator beside it."""
     blocks: list[Block] = []
+    *pieces, (verdict, lines) = latex_pieces(d)
+    for sentence, formula in pieces:
+        blocks += [Paragraph(sentence), Math(formula)]
+    picture = _figure(d.claimed, f"∇{d.operand}", "The matrix of the claimed operator; equal entries share a colour.")
+    if d.agrees and picture:
+        return [*blocks, Paragraph(verdict), *picture, *_kinds(d.structures)]
+    return [*blocks, Paragraph(verdict), Math(lines), *_kinds(d.structures)]
+
+
+def _compared(found: MatrixComparison, wrt: str) -> list[Block]:
+    """Both sides as matrices."""
+    left, right = found.left, found.right
+    blocks: list[Block] = [
+        Paragraph(f"The left side as a matrix that acts on ${name_latex(wrt)}$ ({left.shape[0]} by {left.shape[1]}):"),
+        Math((to_latex(left),)),
+        *_figure(left, "y", "The same matrix; equal entries share a colour."),
+        *_kinds(found.structures),
+    ]
+    if found.agrees:
+        same = "The matrix of the right side has the same entries, compared one by one as polynomials."
+        return [*blocks, Paragraph(same)]
+    return [*blocks, Paragraph("The matrix of the right side differs:"), Math((to_latex(right),))]
+
+
+def _figure(a: Matrix, letter: str, caption: str) -> list[Block]:
+    if not a.entries or a.shape[0] > PICTURE_ROWS or a.shape[1] > PICTURE_COLUMNS:
+        return []
+    return [Figure(of_matrix(a, letter), caption)]
+
+
+def _kinds(structures: Sequence[Structure]) -> list[Block]:
+    if not structures:
+        return []
+    names = ", ".join(dict.fromkeys(describe(s).split(":")[0] for s in structures))
+    return [Paragraph(f"Recognised at this size: {names}.")]
+
+
+def _windows(left: Form, sizes: Mapping[str, Any]) -> list[Block]:
+    """The operator (for a gradient, the one whose gradient is taken) as windows over its input."""
+    call = left.call
+    y = call.operands[0] if call is not None and call.operator == "vjp" else left
     picture = windows(y, sizes)
-    if picture is not None:
-        blocks.append(Figure(picture, "The operator: its windows over the padded input, one row for each output."))
-    wrt = str(dict(call.parameters).get("wrt", ""))
-    if call.operator == "vjp" and any(t == wrt for t, _ in y.tensors):
-        try:
-            a = matrix(y, wrt, sizes)
-        except DeriveError:
-            return blocks
-        blocks.append(
-            Paragraph(f"The operator as a matrix that acts on ${name_latex(wrt)}$ ({a.shape[0]} by {a.shape[1]}){_structure(a)}:")
-        )
-        blocks.append(Math((to_latex(a),)))
-    return blocks
+    if picture is None:
+        return []
+    return [Figure(picture, "The operator: its windows over the padded input, one row for each output.")]
 
 
 def selections(
@@ -142,13 +145,9 @@ def _limit(name: str, sizes: Mapping[str, Any], laws: Sequence[Law]) -> int | No
     return None
 
 
-def _function_note(chosen: Mapping[str, Callable[..., Any]], setting: Setting) -> str:
+def _function_note(chosen: Mapping[str, Callable[..., Any]]) -> str:
     if not chosen:
         return ""
     names = ", ".join(f"${name_latex(n)}$" for n in chosen)
     return f"; the unknown function {names} takes its largest value first, then one less for each step, cyclically"
 
-
-def call_text(form: Form, setting: Setting, unnamed: Unnamed) -> str:
-    """The operator call on one line."""
-    return piece(form, setting, unnamed).text()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from derive.document.calls import width
 from derive.document.model import (
     Block,
     Book,
@@ -22,9 +23,10 @@ from derive.document.model import (
     Table,
 )
 from derive.document.picture import tikz
-from derive.document.text import escape_latex, for_latex, math_for_latex
+from derive.document.text import escape_latex, for_latex, math_for_latex, pieces
 
 TEMPLATES = Path(__file__).parent / "templates"
+LINE = 88  # characters of a table row on one line
 LEVELS = ("chapter", "section", "subsection*", "subsubsection*", "paragraph*")
 
 
@@ -134,11 +136,7 @@ def _chain(c: Chain) -> str:
 
 
 def _table(t: Table) -> str:
-    align = t.align or "l" * len(t.head)
-    fixed = sum(a not in "pP" for a in align) * 0.09
-    wide = align.count("p")
-    share = (0.94 - fixed) / wide if wide else 0.0
-    spec = "".join(rf">{{\raggedright\arraybackslash}}p{{{share:.3f}\linewidth}}" if a == "p" else a for a in align)
+    spec = _columns(t)
     head = " & ".join(rf"\textbf{{{for_latex(h)}}}" for h in t.head)
     rows = "\n".join(" & ".join(for_latex(c) for c in r) + r" \\" for r in t.rows)
     caption = rf"\figurenote{{{for_latex(t.caption)}}}" + "\n\n" if t.caption else ""
@@ -146,6 +144,27 @@ def _table(t: Table) -> str:
         caption + r"{\small\begin{longtable}{" + spec + "}\n\\toprule\n" + head + " \\\\\n\\midrule\n\\endhead\n"
         + rows + "\n\\bottomrule\n\\end{longtable}}"
     )  # fmt: skip
+
+
+def _columns(t: Table) -> str:
+    """Column widths from what stands in them; columns are wrapped where the table would be too wide."""
+    align = t.align or "l" * len(t.head)
+    widths = [max(_printed(r[c]) for r in (t.head, *t.rows)) + 2 for c in range(len(t.head))]
+    if sum(widths) <= LINE:
+        return "".join("l" if a == "p" else a for a in align)
+    short = [w <= 12 for w in widths]
+    room = LINE - sum(w for w, s in zip(widths, short, strict=True) if s)
+    total = sum(min(w, LINE) for w, s in zip(widths, short, strict=True) if not s)
+    spec = ""
+    for a, w, s in zip(align, widths, short, strict=True):
+        share = 0.88 * room / LINE * min(w, LINE) / total if total else 0
+        spec += a.replace("p", "l") if s else rf">{{\raggedright\arraybackslash}}p{{{share:.3f}\linewidth}}"
+    return spec
+
+
+def _printed(text: str) -> int:
+    """About how many characters wide a text is printed."""
+    return sum(width(p) + 1 if kind == "math" else len(p) for kind, p in pieces(text))
 
 
 def _links(items: tuple[tuple[str, str], ...]) -> str:

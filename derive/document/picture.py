@@ -181,7 +181,7 @@ def _svg_text(letter: str, sub: tuple[int, ...] | str, x: float, y: float, kind:
 def tikz(p: Picture) -> str:
     """The picture as TikZ; the colours ``tap0`` … are defined in the document's preamble."""
     parts = [r"\begin{tikzpicture}[x=6mm,y=-6mm,every node/.style={inner sep=0pt,font=\footnotesize}]"]
-    parts.append(rf"\draw[gridline] (0,0) grid ({p.columns},{p.rows});")
+    parts.append(rf"\draw[gridline,step=6mm] (0,0) grid ({p.columns},{p.rows});")
     for q in p.squares:
         fill = f"tap{q.colour}" if q.colour is not None else ("padcell" if q.kind == "pad" else "inputcell")
         parts.append(

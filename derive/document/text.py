@@ -77,7 +77,13 @@ def for_latex(text: str) -> str:
 
 def for_html(text: str) -> str:
     """Text with inline formulas as HTML with MathML."""
-    return "".join(mathml(p) if kind == "math" else escape(p) for kind, p in pieces(text))
+    return "".join(_inline(p) if kind == "math" else escape(p) for kind, p in pieces(text))
+
+
+def _inline(latex: str) -> str:
+    """A formula in a line of text; browsers do not break formulas, so a long one may scroll."""
+    found = mathml(latex)
+    return f'<span class="long">{found}</span>' if len(re.sub(r"\\[a-zA-Z]+|[{}\s]", "", latex)) > 26 else found
 
 
 def mathml(latex: str, display: bool = False) -> str:

@@ -340,13 +340,12 @@ def _number(value: Fraction | None) -> str:
 def _instance_sections(proof: Proof, several: bool) -> list[Section]:
     subsections = []
     for number, p in enumerate(proof.parts):
-        setting = _part_setting(p.part)
-        blocks = instance_blocks(p.part, setting, Unnamed(setting.taken))
+        blocks = instance_blocks(p.part)
         if blocks:
             subsections.append(Section(f"Part ({label(number)})" if several else "", blocks))
     if not subsections:
         return []
-    note = Paragraph("Evidence at one size only. Zeros are elements that the operator never reads.", "Instance.")
+    note = Paragraph("Evidence at one size only, with a symbol for every element; zeros are elements that are never read.", "Instance.")
     if len(subsections) == 1 and not several:
         return [Section("At a small size", (note, *subsections[0].blocks))]
     return [Section("At a small size", (note,), tuple(subsections))]
@@ -446,7 +445,7 @@ def _hypothesis_sections(proof: Proof, several: bool) -> list[Section]:
     if not rows:
         return []
     head = ("part", "hypothesis", "without it") if several else ("hypothesis", "without it")
-    table = Table(head, tuple(rows), "clp" if several else "lp")
+    table = Table(head, tuple(rows), "cpp" if several else "pp")
     return [Section("Why each hypothesis is needed", (table,))]
 
 

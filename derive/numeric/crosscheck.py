@@ -69,7 +69,13 @@ def cross_check(
     hypotheses allow fewer)."""
     oracles = {**ORACLES, **{f: FRAMEWORKS[f] for f in frameworks}}
     return tuple(
-        PartCheck(p, tuple(_check(p, s, i, oracles) for i, s in enumerate(configurations_of(p, configurations, f"{theorem.id}/{index}"))))
+        PartCheck(
+            p,
+            tuple(
+                _check(p, s, i, oracles)
+                for i, s in enumerate(configurations_of(p, configurations, f"{theorem.id}/{index}"))
+            ),
+        )
         for index, p in enumerate(theorem.parts)
     )
 
@@ -81,7 +87,9 @@ def _check(part: Part, sizes: dict[str, Any], seed: int, oracles: Mapping[str, O
         return CheckRow(shown, True, (("integers", bool(holds(statement.cond, sizes))),))
     expected = bool(holds(statement.condition, sizes)) if isinstance(statement, EqualIff) else True
     left, right = statement.left, statement.right
-    shapes = {t: tuple(concrete(n, sizes) for n in s) for f in (left, right) for t, s in tensors_of(f)}
+    shapes = {
+        t: tuple(concrete(n, sizes) for n in s) for f in (left, right) for t, s in tensors_of(f)
+    }
     tensors = random_tensors(shapes, seed)
     if shape_at(left, sizes) != shape_at(right, sizes):
         return CheckRow(shown, expected, (("shapes", not expected),))
@@ -131,7 +139,9 @@ def _conditions(part: Part) -> list[Cond]:
         for t in f.terms:
             indices = {*f.index, *(b for b, _ in t.bound)}
             conds += [c for c in t.where if _applies(c) and not cond_symbols(c) & indices]
-    symbols = {s for f in _forms(part) for s in f.sizes()} | {s for c in conds for s in cond_symbols(c)}
+    symbols = {s for f in _forms(part) for s in f.sizes()} | {
+        s for c in conds for s in cond_symbols(c)
+    }
     if isinstance(part.statement, (Holds, EqualIff)):
         own = part.statement.cond if isinstance(part.statement, Holds) else part.statement.condition
         symbols |= cond_symbols(own)
@@ -165,7 +175,11 @@ def _draw(
     """Random draws first (large ones with different values are preferred), then the smallest."""
     generator = np.random.default_rng(rng.randrange(2**32))
     columns = {
-        s.name: generator.integers(-4 if s.minimum is None else s.minimum, 7 if s.minimum is None else s.minimum + _reach(s), size=DRAWS)
+        s.name: generator.integers(
+            -4 if s.minimum is None else s.minimum,
+            7 if s.minimum is None else s.minimum + _reach(s),
+            size=DRAWS,
+        )
         for s in symbols
     }
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -181,7 +195,11 @@ def _draw(
             break
     rest: Iterable[dict[str, int]] = [*spare.values()]
     if len(found) + len(spare) < wanted:
-        small = (s for s in small_sizes(symbols, 14 if len(symbols) <= 5 else 10) if holds(cond, s) and keep(s))
+        small = (
+            s
+            for s in small_sizes(symbols, 14 if len(symbols) <= 5 else 10)
+            if holds(cond, s) and keep(s)
+        )
         rest = [*rest, *(s for s, _ in zip(small, range(4 * wanted), strict=False))]
     for sizes in rest:
         if len(found) >= wanted:
@@ -198,9 +216,17 @@ def _functions(
     part: Part, conds: Sequence[Cond], sizes: dict[str, int], rng: random.Random
 ) -> dict[str, Any]:
     names = sorted(
-        {(a.name, len(a.arguments)) for c in _every_condition(part, conds) for e in expressions(c) for a in e.atoms() if isinstance(a, Apply)}
+        {
+            (a.name, len(a.arguments))
+            for c in _every_condition(part, conds)
+            for e in expressions(c)
+            for a in e.atoms()
+            if isinstance(a, Apply)
+        }
     )
-    return {name: _random_function(name, sizes, part.laws, rng.randrange(2**32)) for name, _ in names}
+    return {
+        name: _random_function(name, sizes, part.laws, rng.randrange(2**32)) for name, _ in names
+    }
 
 
 def _every_condition(part: Part, conds: Sequence[Cond]) -> list[Cond]:
@@ -231,9 +257,11 @@ def _lawful(
 ) -> bool:
     for law in laws:
         if law.function == name:
-            env = {**sizes, **{p.name: i for p, i in zip(law.parameters, at, strict=True)}, name: lambda *_: v}
+            env = {
+                **sizes,
+                **{p.name: i for p, i in zip(law.parameters, at, strict=True)},
+                name: lambda *_: v,
+            }
             if not holds(law.cond, env):
                 return False
     return True
-
-

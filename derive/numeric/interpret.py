@@ -23,7 +23,9 @@ from derive.table import concrete, shape_at
 
 Array: TypeAlias = npt.NDArray[Any]
 Sizes: TypeAlias = Mapping[str, Any]
-Oracle: TypeAlias = Callable[[str, list[Array], dict[str, Any], Array | None], tuple[Array, tuple[Array, ...]]]
+Oracle: TypeAlias = Callable[
+    [str, list[Array], dict[str, Any], Array | None], tuple[Array, tuple[Array, ...]]
+]
 """``oracle(operator, operands, parameters, cotangent)`` gives the value and, where there is a
 cotangent, one gradient for each operand.  Raises ValueError for what it cannot do."""
 
@@ -31,7 +33,7 @@ GRID_LIMIT = 4_000_000
 LOOPS = {
     name: getattr(loops, name)
     for name in (
-        "correlate", "convolve", "conv_transpose", "pad", "flip", "shift", "zero_insert", "sum_pool",
+        "correlate", "convolve", "conv_transpose", "pad", "flip", "shift", "zero_insert", "decimate", "sum_pool",
         "avg_pool", "global_avg_pool", "adaptive_avg_pool", "nearest_upsample", "bilinear_upsample",
         "pixel_shuffle", "pixel_unshuffle",
     )
@@ -73,10 +75,16 @@ def torch_oracle(
 
 def exact(values: Array) -> Array:
     """Floats as the fractions that they are (a quotient that was rounded shows as unequal)."""
-    return np.vectorize(lambda v: Fraction(float(v)), otypes=[object])(values) if values.size else values.astype(object)
+    return (
+        np.vectorize(lambda v: Fraction(float(v)), otypes=[object])(values)
+        if values.size
+        else values.astype(object)
+    )
 
 
-def run(form: Form, sizes: Sizes, tensors: Mapping[str, Array], oracle: Oracle = loop_oracle) -> Array:
+def run(
+    form: Form, sizes: Sizes, tensors: Mapping[str, Array], oracle: Oracle = loop_oracle
+) -> Array:
     """The value of an operator expression; sums and operators that the oracle does not have are
     evaluated from their definition."""
     call = form.call
@@ -131,7 +139,11 @@ def backward(
 
 
 def _apply(
-    operator: str, operands: list[Array], parameters: dict[str, Any], g: Array | None, oracle: Oracle
+    operator: str,
+    operands: list[Array],
+    parameters: dict[str, Any],
+    g: Array | None,
+    oracle: Oracle,
 ) -> tuple[Array, tuple[Array, ...]]:
     """The oracle, after the parameters that it names otherwise have been taken apart."""
     mode = parameters.pop("padding_mode", "zero")
@@ -145,8 +157,8 @@ def arguments(
 ) -> dict[str, Any]:
     """Parameters as numbers.  Raises ValueError for what has no counterpart in the oracles."""
     numbers: dict[str, Any] = {k: _number(v, sizes) for k, v in parameters.items()}
-    if operator == "decimate":
-        raise ValueError("written out as a sum")
+    if operator == "decimate" and "start" in numbers:
+        numbers["offset"] = numbers.pop("start")
     if isinstance(numbers.get("padding"), str):
         numbers["padding"] = _named_padding(numbers, operands, sizes)
     if isinstance(numbers.get("padding"), int):
@@ -179,9 +191,13 @@ def _named_padding(numbers: dict[str, Any], operands: tuple[Form, ...], sizes: S
         total = max(0, (outputs - 1) * s + reach + 1 - n)
         small, large = total // 2, total - total // 2
         found.append(
-            {"valid": (0, 0), "same": (small, large), "same_lower": (large, small), "full": (reach, reach), "causal": (reach, 0)}[
-                numbers["padding"]
-            ]
+            {
+                "valid": (0, 0),
+                "same": (small, large),
+                "same_lower": (large, small),
+                "full": (reach, reach),
+                "causal": (reach, 0),
+            }[numbers["padding"]]
         )
     return tuple(found)
 
@@ -194,7 +210,9 @@ def naive_sum(form: Form, sizes: Sizes, tensors: Mapping[str, Array]) -> Array:
         ranges += [(b, max(0, concrete(n, sizes))) for b, n in t.bound]
         shape = tuple(n for _, n in ranges)
         if int(np.prod(shape, dtype=np.int64)) > GRID_LIMIT:
-            raise NotSupported(f"adding up {shape} index tuples one by one: too many; use smaller sizes")
+            raise NotSupported(
+                f"adding up {shape} index tuples one by one: too many; use smaller sizes"
+            )
         env: dict[str, Any] = dict(sizes)
         for axis, (name, n) in enumerate(ranges):
             view = [1] * len(shape)
@@ -212,7 +230,9 @@ def naive_sum(form: Form, sizes: Sizes, tensors: Mapping[str, Array]) -> Array:
             return np.broadcast_to(np.asarray(e.at(env), dtype=object), mask.shape)[mask]
 
         nums, dens = visited(t.coefficient.num), visited(t.coefficient.den)
-        value = np.array([Fraction(int(p), int(q)) for p, q in zip(nums, dens, strict=True)], dtype=object)
+        value = np.array(
+            [Fraction(int(p), int(q)) for p, q in zip(nums, dens, strict=True)], dtype=object
+        )
         for r in t.reads:
             place = tuple(visited(e).astype(np.int64) for e in r.at)
             value = value * tensors[r.tensor].astype(object)[place]
@@ -237,5 +257,3 @@ def random_tensors(form_shapes: Mapping[str, tuple[int, ...]], seed: int) -> dic
         name: (rng.integers(1, 60, size=shape) * rng.choice([-1, 1], size=shape)).astype(object)
         for name, shape in sorted(form_shapes.items())
     }
-
-

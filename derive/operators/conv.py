@@ -8,7 +8,15 @@ from derive import shapes
 from derive.errors import WrongInput
 from derive.expr import Cond, Expr, Integer, divides, eq, lift
 from derive.form import Form, Value, build, sigmas
-from derive.operators.registry import Padding, PerAxis, operator, pairs, per_axis, positive_axes, spatial
+from derive.operators.registry import (
+    Padding,
+    PerAxis,
+    operator,
+    pairs,
+    per_axis,
+    positive_axes,
+    spatial,
+)
 from derive.operators.sample import flip, pad, zero_insert
 
 SPECIALS = ("valid", "same", "same_lower", "full", "causal")
@@ -28,7 +36,11 @@ CONV_SAMPLES: list[dict[str, Any]] = [
 
 
 def resolve_padding(
-    padding: Padding, n: tuple[Expr, ...], k: tuple[Expr, ...], s: tuple[Expr, ...], d: tuple[Expr, ...]
+    padding: Padding,
+    n: tuple[Expr, ...],
+    k: tuple[Expr, ...],
+    s: tuple[Expr, ...],
+    d: tuple[Expr, ...],
 ) -> tuple[tuple[Expr, Expr], ...]:
     """Padding amounts for every axis, the names resolved.
 
@@ -100,12 +112,19 @@ def correlate(
     return _with_channels(xp, w, count, lift(groups), (k, s, d, m), requires)
 
 
-def _window(i: tuple[Expr, ...], t: tuple[Expr, ...], s: tuple[Expr, ...], d: tuple[Expr, ...]) -> tuple[Expr, ...]:
+def _window(
+    i: tuple[Expr, ...], t: tuple[Expr, ...], s: tuple[Expr, ...], d: tuple[Expr, ...]
+) -> tuple[Expr, ...]:
     return tuple(si * ii + di * ti for ii, ti, si, di in zip(i, t, s, d, strict=True))
 
 
 def _with_channels(
-    xp: Form, w: Form, count: int, groups: Expr, axes: tuple[tuple[Expr, ...], ...], requires: tuple[Cond, ...]
+    xp: Form,
+    w: Form,
+    count: int,
+    groups: Expr,
+    axes: tuple[tuple[Expr, ...], ...],
+    requires: tuple[Cond, ...],
 ) -> Form:
     k, s, d, m = axes
     if w.rank != count + 2 or xp.rank < count + 1:

@@ -13,22 +13,42 @@ from derive import shapes
 from derive.errors import WrongInput
 from derive.expr import Cond, Expr, Integer, apply, between, eq, lift, maximum, minimum, ne
 from derive.form import Form, Ratio, Value, build, constant, sigmas
-from derive.operators.registry import Padding, PerAxis, operator, pairs, per_axis, positive_axes, spatial
+from derive.operators.registry import (
+    Padding,
+    PerAxis,
+    operator,
+    pairs,
+    per_axis,
+    positive_axes,
+    spatial,
+)
 
 Windows = tuple[
-    tuple[Expr, ...], tuple[Expr, ...], tuple[Expr, ...], tuple[tuple[Expr, Expr], ...], tuple[Expr, ...], tuple[Cond, ...]
+    tuple[Expr, ...],
+    tuple[Expr, ...],
+    tuple[Expr, ...],
+    tuple[tuple[Expr, Expr], ...],
+    tuple[Expr, ...],
+    tuple[Cond, ...],
 ]
 
 POOL_SAMPLES: list[dict[str, Any]] = [
     {"x": (7,), "k": 3, "stride": 2, "padding": (1, 0)},
     {"x": (8,), "k": 3, "stride": 2, "ceil_mode": True},
+    {"x": (4,), "k": 2, "stride": 3, "padding": (1, 1), "ceil_mode": True},
     {"x": (5, 6), "k": (2, 3), "stride": (2, 1)},
     {"x": (2, 6), "k": 2, "dims": 1},
 ]
 
 
 def windows(
-    x: Form, k: PerAxis, stride: PerAxis | None, padding: Padding, dilation: PerAxis, ceil_mode: bool, dims: int
+    x: Form,
+    k: PerAxis,
+    stride: PerAxis | None,
+    padding: Padding,
+    dilation: PerAxis,
+    ceil_mode: bool,
+    dims: int,
 ) -> Windows:
     """``(k, s, d, padding, output lengths, requirements)`` for windows over the last axes."""
     spatial(x, dims, "pooling")
@@ -37,7 +57,10 @@ def windows(
     d, p = positive_axes(dilation, dims, "dilation"), pairs(padding, dims)
     n = x.shape[x.rank - dims :]
     rule = shapes.ceil_length if ceil_mode else _floor_length
-    m = tuple(rule(ni, ki, si, di, lo, hi) for ni, ki, si, di, (lo, hi) in zip(n, kk, s, d, p, strict=True))
+    m = tuple(
+        rule(ni, ki, si, di, lo, hi)
+        for ni, ki, si, di, (lo, hi) in zip(n, kk, s, d, p, strict=True)
+    )
     if ceil_mode:
         fits = tuple(mi >= 1 for mi in m)
     else:
@@ -87,7 +110,9 @@ def _tap(
     d: tuple[Expr, ...],
     p: tuple[tuple[Expr, Expr], ...],
 ) -> tuple[Expr, ...]:
-    return tuple(si * ii + di * ti - lo for ii, ti, si, di, (lo, _) in zip(i, t, s, d, p, strict=True))
+    return tuple(
+        si * ii + di * ti - lo for ii, ti, si, di, (lo, _) in zip(i, t, s, d, p, strict=True)
+    )
 
 
 @operator(
@@ -127,7 +152,9 @@ def avg_pool(
         den = lift(divisor_override)
         if den == 0:
             raise WrongInput("avg_pool: divisor_override = 0; give a nonzero divisor")
-        return build(sums.shape, lambda *i: sums[i] * constant(Ratio(lift(1), den)), (*requires, ne(den, 0)))
+        return build(
+            sums.shape, lambda *i: sums[i] * constant(Ratio(lift(1), den)), (*requires, ne(den, 0))
+        )
 
     def body(*i: Expr) -> Value:
         divisor = lift(1)
@@ -222,7 +249,11 @@ def global_avg_pool(x: Form, dims: int | None = None) -> Form:
     return avg_pool(x, x.shape[x.rank - count :], dims=count)
 
 
-@operator("pool", r"\operatorname{adaptive}", samples=[{"x": (7,), "m": 3}, {"x": (5,), "m": 7}, {"x": (2, 5, 4), "m": (3, 2), "dims": 2}])
+@operator(
+    "pool",
+    r"\operatorname{adaptive}",
+    samples=[{"x": (7,), "m": 3}, {"x": (5,), "m": 7}, {"x": (2, 5, 4), "m": (3, 2), "dims": 2}],
+)
 def adaptive_avg_pool(x: Form, m: PerAxis, dims: int | None = None) -> Form:
     """Average pooling to exactly ``m`` outputs: output ``i`` averages ``[⌊i n/m⌋, ⌈(i+1) n/m⌉)``."""
     count = _dims(x, dims)

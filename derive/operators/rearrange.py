@@ -12,7 +12,11 @@ from derive.operators.pool import windows
 from derive.operators.registry import Padding, PerAxis, operator, positive_axes
 
 
-@operator("rearrange", r"\operatorname{shuffle}", samples=[{"x": (6, 4), "r": 3}, {"x": (8, 2, 3), "r": 2}])
+@operator(
+    "rearrange",
+    r"\operatorname{shuffle}",
+    samples=[{"x": (6, 4), "r": 3}, {"x": (8, 2, 3), "r": 2}],
+)
 def pixel_shuffle(x: Form, r: Integer) -> Form:
     """``(c·r^D, *n) → (c, *(r·n))``: ``y[c, r·i + a] = x[c·r^D + a, i]`` (PyTorch's order)."""
     dims, factor = x.rank - 1, positive_axes(r, 1, "factor")[0]
@@ -27,10 +31,18 @@ def pixel_shuffle(x: Form, r: Integer) -> Form:
             inner = inner * factor + a % factor
         return x[(c * block + inner, *(a // factor for a in u))]
 
-    return build((channels // block, *(factor * a for a in n)), body, (divides(block, channels), channels >= block))
+    return build(
+        (channels // block, *(factor * a for a in n)),
+        body,
+        (divides(block, channels), channels >= block),
+    )
 
 
-@operator("rearrange", r"\operatorname{unshuffle}", samples=[{"x": (2, 6), "r": 3}, {"x": (1, 4, 6), "r": 2}])
+@operator(
+    "rearrange",
+    r"\operatorname{unshuffle}",
+    samples=[{"x": (2, 6), "r": 3}, {"x": (1, 4, 6), "r": 2}],
+)
 def pixel_unshuffle(x: Form, r: Integer) -> Form:
     """The inverse of :func:`pixel_shuffle`: ``(c, *(r·n)) → (c·r^D, *n)``."""
     dims, factor = x.rank - 1, positive_axes(r, 1, "factor")[0]
@@ -47,12 +59,27 @@ def pixel_unshuffle(x: Form, r: Integer) -> Form:
         return x[(c // block, *at)]
 
     whole = tuple(divides(factor, a) for a in n)
-    return build((channels * block, *(a // factor for a in n)), body, (*whole, *(a >= factor for a in n)))
+    return build(
+        (channels * block, *(a // factor for a in n)), body, (*whole, *(a >= factor for a in n))
+    )
 
 
-@operator("rearrange", r"\operatorname{im2col}", samples=[{"x": (7,), "k": 3, "stride": 2, "padding": (1, 0)}, {"x": (4, 5), "k": (2, 3), "dilation": (2, 1)}, {"x": (2, 6), "k": 3, "dims": 1}])
+@operator(
+    "rearrange",
+    r"\operatorname{im2col}",
+    samples=[
+        {"x": (7,), "k": 3, "stride": 2, "padding": (1, 0)},
+        {"x": (4, 5), "k": (2, 3), "dilation": (2, 1)},
+        {"x": (2, 6), "k": 3, "dims": 1},
+    ],
+)
 def im2col(
-    x: Form, k: PerAxis, stride: PerAxis = 1, padding: Padding = 0, dilation: PerAxis = 1, dims: int | None = None
+    x: Form,
+    k: PerAxis,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    dims: int | None = None,
 ) -> Form:
     """All windows side by side: ``C[…, t, i] = x[…, s·i + d·t - p_lo]``, taps before positions.
 
@@ -65,7 +92,9 @@ def im2col(
 
     def body(*index: Expr) -> Value:
         at, t, i = index[:lead], index[lead : lead + count], index[lead + count :]
-        place = (si * ii + di * ti - lo for ii, ti, si, di, (lo, _) in zip(i, t, s, d, p, strict=True))
+        place = (
+            si * ii + di * ti - lo for ii, ti, si, di, (lo, _) in zip(i, t, s, d, p, strict=True)
+        )
         return x[(*at, *place)]
 
     return build((*x.shape[:lead], *kk, *m), body, requires)
@@ -73,7 +102,12 @@ def im2col(
 
 @operator("rearrange", r"\operatorname{col2im}", samples=[])
 def col2im(
-    c: Form, length: PerAxis, stride: PerAxis = 1, padding: Padding = 0, dilation: PerAxis = 1, dims: int = 1
+    c: Form,
+    length: PerAxis,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    dims: int = 1,
 ) -> Form:
     """Add every window back in its place: the adjoint of :func:`im2col` for inputs of ``length``."""
     lead = c.rank - 2 * dims
@@ -109,7 +143,9 @@ def permute(x: Form, order: Sequence[int]) -> Form:
 def select(x: Form, axis: int, at: Integer) -> Form:
     """One slice along an axis, which disappears."""
     if not 0 <= axis < x.rank:
-        raise WrongInput(f"select: axis = {axis} of an input with {x.rank} axes; choose one of 0…{x.rank - 1}")
+        raise WrongInput(
+            f"select: axis = {axis} of an input with {x.rank} axes; choose one of 0…{x.rank - 1}"
+        )
     shape = (*x.shape[:axis], *x.shape[axis + 1 :])
     position = lift(at)
     inside = (position >= 0, position < x.shape[axis])

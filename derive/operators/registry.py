@@ -67,7 +67,12 @@ def operator(
             return form.named(name, *operands, **shown)
 
         OPERATORS[name] = Operator(
-            name, family, latex or rf"\operatorname{{{name.replace('_', ' ')}}}", named, tensors, tuple(samples)
+            name,
+            family,
+            latex or rf"\operatorname{{{name.replace('_', ' ')}}}",
+            named,
+            tensors,
+            tuple(samples),
         )
         return named
 
@@ -110,7 +115,9 @@ def pairs(padding: Any, dims: int) -> tuple[tuple[Expr, Expr], ...]:
         return ((lift(padding), lift(padding)),) * dims
     if len(padding) == 2 and not any(isinstance(p, (tuple, list)) for p in padding):
         return ((lift(padding[0]), lift(padding[1])),) * dims
-    if len(padding) != dims or not all(isinstance(p, (tuple, list)) and len(p) == 2 for p in padding):
+    if len(padding) != dims or not all(
+        isinstance(p, (tuple, list)) and len(p) == 2 for p in padding
+    ):
         raise WrongInput(
             f"padding = {_shown(padding)}: expected (lo, hi) or {dims} such pairs; "
             "give the amounts in front and behind for every spatial axis"

@@ -9,7 +9,15 @@ from typing import TypeAlias
 from derive.errors import WrongInput
 from derive.expr import Cond, Expr, Integer, eq, lift, ne
 from derive.form import Form, Ratio, Value, build, constant, sigma
-from derive.operators.registry import Padding, PerAxis, operator, pairs, per_axis, positive_axes, spatial
+from derive.operators.registry import (
+    Padding,
+    PerAxis,
+    operator,
+    pairs,
+    per_axis,
+    positive_axes,
+    spatial,
+)
 
 MODES = ("zero", "circular", "reflect", "replicate")
 
@@ -54,7 +62,11 @@ def _count(x: Form, dims: int | None) -> int:
     return x.rank if dims is None else dims
 
 
-@operator("sample", r"\operatorname{flip}", samples=[{"x": (5,)}, {"x": (3, 4)}, {"x": (2, 3, 4), "dims": 1}])
+@operator(
+    "sample",
+    r"\operatorname{flip}",
+    samples=[{"x": (5,)}, {"x": (3, 4)}, {"x": (2, 3, 4), "dims": 1}],
+)
 def flip(x: Form, dims: int | None = None) -> Form:
     """Reverse the last ``dims`` axes (all by default): ``y[i] = x[n - 1 - i]``; rot180 in 2-D.
 
@@ -65,7 +77,11 @@ def flip(x: Form, dims: int | None = None) -> Form:
     return along_each(x, dims, "flip", lambda a, n: Change(n, lambda row, i: row(n - 1 - i)))
 
 
-@operator("sample", r"\operatorname{shift}", samples=[{"x": (5,), "offset": 2}, {"x": (4, 3), "offset": (-1, 2)}])
+@operator(
+    "sample",
+    r"\operatorname{shift}",
+    samples=[{"x": (5,), "offset": 2}, {"x": (4, 3), "offset": (-1, 2)}],
+)
 def shift(x: Form, offset: PerAxis) -> Form:
     """Move by ``offset`` (zeros come in, what leaves is lost): ``y[i] = x[i - offset]``.
 
@@ -177,7 +193,9 @@ def crop(x: Form, amount: Padding, dims: int | None = None) -> Form:
     return pad(x, tuple((-lo, -hi) for lo, hi in pairs(amount, count)), dims=count)
 
 
-@operator("sample", r"\operatorname{scale}", samples=[{"x": (4,), "numerator": 3, "denominator": 2}])
+@operator(
+    "sample", r"\operatorname{scale}", samples=[{"x": (4,), "numerator": 3, "denominator": 2}]
+)
 def scale(x: Form, numerator: Integer = 1, denominator: Integer = 1) -> Form:
     """Multiply by the constant ``numerator / denominator`` (a nonzero denominator)."""
     den = lift(denominator)

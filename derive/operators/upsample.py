@@ -9,7 +9,11 @@ from derive.form import Form, Ratio, Value, build, constant
 from derive.operators.registry import PerAxis, operator, positive_axes
 from derive.operators.sample import Change, Row, along_each
 
-SAMPLES: list[dict[str, Any]] = [{"x": (4,), "s": 3}, {"x": (3, 4), "s": (2, 3)}, {"x": (2, 3), "s": 2, "dims": 1}]
+SAMPLES: list[dict[str, Any]] = [
+    {"x": (4,), "s": 3},
+    {"x": (3, 4), "s": (2, 3)},
+    {"x": (2, 3), "s": 2, "dims": 1},
+]
 
 
 @operator("upsample", r"\operatorname{nearest}", samples=SAMPLES)
@@ -27,9 +31,15 @@ def nearest_upsample(x: Form, s: PerAxis, dims: int | None = None) -> Form:
 @operator(
     "upsample",
     r"\operatorname{bilinear}",
-    samples=[*SAMPLES, {"x": (4,), "s": 3, "align_corners": True}, {"x": (2, 3), "s": (2, 3), "align_corners": True}],
+    samples=[
+        *SAMPLES,
+        {"x": (4,), "s": 3, "align_corners": True},
+        {"x": (2, 3), "s": (2, 3), "align_corners": True},
+    ],
 )
-def bilinear_upsample(x: Form, s: PerAxis, align_corners: bool = False, dims: int | None = None) -> Form:
+def bilinear_upsample(
+    x: Form, s: PerAxis, align_corners: bool = False, dims: int | None = None
+) -> Form:
     """Linear interpolation along each of the last ``dims`` axes by the factor ``s``; length ``s·n``.
 
     Output ``i`` sits at ``(i + 1/2)/s - 1/2`` between the samples, clamped to the first and the

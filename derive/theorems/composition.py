@@ -14,6 +14,7 @@ from derive.expr import (
     ceil_div,
     eq,
     implies,
+    lift,
     maximum,
     minimum,
     offset,
@@ -83,7 +84,6 @@ def conv_conv() -> Theorem:
 
     both = correlate(correlate(x, w1, stride=s1, dilation=d1), w2, stride=s2, dilation=d2)
     padded = correlate(x, w1, stride=s1, padding=(p_lo, p_hi), dilation=d1)
-    cropped = correlate(padded, w2, stride=s2, padding=(q_lo, q_hi), dilation=d2)
     total = (p_lo + s1 * q_lo, p_hi + s1 * q_hi)
     reads = build(
         (conv_length(n, reach + 1, s1 * s2),),
@@ -126,12 +126,30 @@ def conv_conv() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "With padding $(p_{lo}, p_{hi})$ before the first and a crop $q_{lo}, q_{hi} \\le 0$ "
-                    "in between, the product has padding $(p_{lo}+s_1 q_{lo}, p_{hi}+s_1 q_{hi})$:"
+                    "Padding $(p_{lo}, p_{hi})$ of any sign before the first is padding of the whole:"
                 ),
-                statement=Equal(cropped, correlate(x, u, stride=s1 * s2, padding=total)),
-                hypotheses=(sum(total, n) >= reach + 1, q_lo <= 0, q_hi <= 0),
-                instance={**shown, "n": 8, "p_lo": 2, "p_hi": 1, "q_lo": -1, "q_hi": 0},
+                statement=Equal(
+                    correlate(padded, w2, stride=s2, dilation=d2),
+                    correlate(x, u, stride=s1 * s2, padding=(p_lo, p_hi)),
+                ),
+                hypotheses=(n + p_lo + p_hi >= reach + 1,),
+                instance={**shown, "n": 8, "p_lo": 2, "p_hi": -1},
+                wrt="x",
+            ),
+            Part(
+                sentence=(
+                    "A crop in between, $q_{lo}, q_{hi} \\le 0$, is a crop of $s_1$ times as much before "
+                    "the first, so the whole has padding "
+                    "$(p_{lo}+s_1 q_{lo}, p_{hi}+s_1 q_{hi})$:"
+                ),
+                statement=Equal(
+                    pad(padded, (q_lo, q_hi)),
+                    correlate(x, w1, stride=s1, padding=total, dilation=d1),
+                ),
+                hypotheses=(sum(total, n) >= d1 * (k1 - 1) + 1, q_lo <= 0, q_hi <= 0),
+                instance={
+                    "n": 9, "k1": 3, "s1": 2, "d1": 1, "p_lo": 2, "p_hi": 1, "q_lo": -1, "q_hi": 0,
+                },
                 wrt="x",
             ),
             Part(
@@ -229,3 +247,303 @@ def _conv_conv_2d() -> Part:
         },
         wrt="x",
     )  # fmt: skip
+
+
+def one_row(y: Form, row: Integer) -> Form:
+    """One row of a form with one axis: the value at ``row``, zero where there is no such row.
+
+    Args:
+        y: a form with one axis.
+        row: the index.
+
+    Returns:
+        a form of length 1.
+
+    Source: none; a row is a position.
+
+    >>> one_row(tensor("x", sizes("n")[0]), 0).shape == (1,)
+    True
+    """
+    return build((1,), lambda _: y[row])
+
+
+@theorem
+def conv_conv_same() -> Theorem:
+    """Zero padding between two correlations changes the border, and exactly where."""
+    n, k1, k2, s1, s2, d1, d2 = sizes("n k1 k2 s1 s2 d1 d2")
+    p_lo, p_hi, q_lo, q_hi, h, i = map(offset, ("p_lo", "p_hi", "q_lo", "q_hi", "h", "i"))
+    x, w1, w2 = tensor("x", n), tensor("w1", k1), tensor("w2", k2)
+    first = correlate(x, w1, stride=s1, padding=(p_lo, p_hi), dilation=d1)
+    m1 = first.shape[0]
+    fits = (n + p_lo + p_hi >= d1 * (k1 - 1) + 1, m1 + q_lo + q_hi >= d2 * (k2 - 1) + 1)
+
+    window = build((1,), lambda _: sigma(k1, lambda a: w1[a] * x[s1 * h + d1 * a - p_lo]))
+    tap = maximum(0, ceil_div(p_lo - s1 * h, d1))
+    empty = any_of(s1 * h + d1 * (k1 - 1) - p_lo < 0, s1 * h - p_lo >= n)
+    both = correlate(first, w2, stride=s2, padding=(q_lo, q_hi), dilation=d2)
+    one = correlate(
+        x,
+        product_kernel(w1, w2, s1, d1, d2),
+        stride=s1 * s2,
+        padding=(p_lo + s1 * q_lo, p_hi + s1 * q_hi),
+    )
+    inner = (s2 * i >= q_lo, s2 * i + d2 * (k2 - 1) - q_lo < m1)
+
+    return Theorem(
+        id="conv-conv-same",
+        family="composition",
+        title="Zero padding between two convolutions changes the border",
+        sentence=(
+            "With zero padding $(q_{lo}, q_{hi})$ between two correlations, their composition is not the "
+            "correlation with the product kernel $u$ and padding $p + s_1 q$: in between, the padding "
+            "holds zeros where the single correlation would go on computing from the input. Row $i$ "
+            "agrees exactly when every tap $b$ of the second kernel that reads padding, "
+            "$h = s_2 i + d_2 b - q_{lo} \\notin [0, m_1)$, stands for a window "
+            "$s_1 h + d_1 a - p_{lo}$ without any input. For stride 1 the whole agrees exactly when on "
+            "each side $q = 0$ or the first padding is at least $d_1(k_1-1)$ (full)."
+        ),
+        parts=(
+            Part(
+                sentence=(
+                    "The padded intermediate value at any integer position $h$ is what the first "
+                    "correlation would compute there exactly when $h$ is one of its $m_1$ outputs or "
+                    "the window of $h$ holds no input (for $n \\ge d_1$: taps further apart than "
+                    "the input is long could step over it):"
+                ),
+                statement=EqualIff(
+                    one_row(first, h),
+                    window,
+                    any_of(between(0, h, m1), empty),
+                    ({"i0": 0, "w1.0": tap, "x.0": s1 * h + d1 * tap - p_lo},),
+                    ({"s1": 2, "d1": 1}, {"s1": 1, "d1": 2}),
+                ),
+                hypotheses=(fits[0], n >= d1),
+                instance={"n": 5, "k1": 3, "s1": 1, "d1": 2, "p_lo": 1, "p_hi": 2, "h": -2},
+                wrt="x",
+            ),
+            Part(
+                sentence=(
+                    "The interior agrees: row $i$ of the composition is row $i$ of the single correlation "
+                    "wherever the second kernel reads no padding, "
+                    "$q_{lo} \\le s_2 i$ and $s_2 i + d_2(k_2-1) - q_{lo} < m_1$:"
+                ),
+                statement=Equal(one_row(both, i), one_row(one, i)),
+                hypotheses=(*fits, *inner),
+                instance={
+                    "n": 6, "k1": 3, "k2": 2, "s1": 1, "s2": 1, "d1": 1, "d2": 2,
+                    "p_lo": 1, "p_hi": 0, "q_lo": 1, "q_hi": 2, "i": 1,
+                },
+                wrt="x",
+            ),
+            _rows_that_agree(),
+            *_same_whole(),
+            _same_2d(),
+        ),
+        twin=Twin(
+            "zero padding in between for the usual lengths, as if it did no harm",
+            _same(1, 1),
+            (),
+        ),
+        negative=True,
+        sources=(GUIDE, RECEPTIVE),
+    )  # fmt: skip
+
+
+def _stride_1(d1: Integer, d2: Integer) -> tuple[Form, Form, Expr, tuple[Cond, ...]]:
+    """Composition, single correlation, intermediate length, and when both are defined."""
+    n, k1, k2 = sizes("n k1 k2")
+    p_lo, p_hi, q_lo, q_hi = map(offset, ("p_lo", "p_hi", "q_lo", "q_hi"))
+    x, w1, w2 = tensor("x", n), tensor("w1", k1), tensor("w2", k2)
+    first = correlate(x, w1, padding=(p_lo, p_hi), dilation=d1)
+    both = correlate(first, w2, padding=(q_lo, q_hi), dilation=d2)
+    u = product_kernel(w1, w2, 1, d1, d2)
+    one = correlate(x, u, padding=(p_lo + q_lo, p_hi + q_hi))
+    m1 = first.shape[0]
+    return both, one, m1, (m1 >= 1, m1 + q_lo + q_hi >= d2 * (k2 - 1) + 1)
+
+
+def _rows_that_agree() -> Part:
+    n, k1, k2 = sizes("n k1 k2")
+    p_lo, p_hi, i = symbol("p_lo"), symbol("p_hi"), symbol("i", 0)
+    q_lo = offset("q_lo")
+    both, one, m1, fits = _stride_1(1, 1)
+    last = minimum(k2 - 1, q_lo - i - 1)
+    next_ = maximum(0, m1 + q_lo - i)
+    low, high = i + last - q_lo, i + next_ - q_lo
+    a_low, a_high = maximum(0, p_lo - low), maximum(0, p_lo - high)
+    return Part(
+        sentence=(
+            "For strides and dilations 1 and $p_{lo}, p_{hi} \\ge 0$, row $i$ agrees exactly when "
+            "neither the last tap in the padding in front, $h = \\min(i+k_2-1-q_{lo}, -1)$, nor the "
+            "first one in the padding behind, $h = \\max(i-q_{lo}, m_1)$, has a window with input: "
+            "($i \\ge q_{lo}$ or $h + k_1 - 1 < p_{lo}$) and ($h > i+k_2-1-q_{lo}$ or $h \\ge n + p_{lo}$):"
+        ),
+        statement=EqualIff(
+            one_row(both, i),
+            one_row(one, i),
+            all_of(
+                any_of(i >= q_lo, low + k1 - 1 < p_lo), any_of(next_ > k2 - 1, high >= n + p_lo)
+            ),
+            (
+                {"i0": 0, "w1.0": a_low, "w2.0": last, "x.0": low + a_low - p_lo},
+                {"i0": 0, "w1.0": a_high, "w2.0": next_, "x.0": high + a_high - p_lo},
+            ),
+        ),
+        hypotheses=(*fits, p_lo >= 0, p_hi >= 0, i < both.shape[0]),
+        instance={
+            "n": 5, "k1": 3, "k2": 2, "p_lo": 1, "p_hi": 0, "q_lo": 1, "q_hi": 2, "i": 0,
+        },
+        wrt="x",
+    )  # fmt: skip
+
+
+def _same_whole() -> tuple[Part, ...]:
+    """The whole output, with dilations; and the usual SAME lengths."""
+    n, k1, k2, d1, d2 = sizes("n k1 k2 d1 d2")
+    p_lo, p_hi, q_lo, q_hi = map(offset, ("p_lo", "p_hi", "q_lo", "q_hi"))
+    both, one, m1, fits = _stride_1(d1, d2)
+    m, reach = both.shape[0], d1 * (k1 - 1)
+    b, a = minimum(k2 - 1, (q_lo - 1) // d2), ceil_div(p_lo + 1, d1)
+    b2, a2 = minimum(k2 - 1, (q_hi - 1) // d2), k1 - 1 - ceil_div(p_hi + 1, d1)
+    whole = EqualIff(
+        both,
+        one,
+        all_of(any_of(q_lo <= 0, reach <= p_lo), any_of(q_hi <= 0, reach <= p_hi)),
+        (
+            {"i0": q_lo - 1 - d2 * b, "w1.0": a, "w2.0": b, "x.0": d1 * a - 1 - p_lo},
+            {
+                "i0": m - q_hi + d2 * b2,
+                "w1.0": a2,
+                "w2.0": k2 - 1 - b2,
+                "x.0": m1 + d1 * a2 - p_lo,
+            },
+        ),
+        ({"k1": 3, "k2": 2, "d1": 1, "d2": 1}, {"k1": 2, "k2": 3, "d1": 2, "d2": 1}),
+    )
+    r1, r2 = symbol("r1", 0), symbol("r2", 0)
+    same = _same(r1, r2)
+    return (
+        Part(
+            sentence=(
+                "Stride 1, any dilations, paddings $\\ge 0$, $n \\ge d_1$ and $m \\ge d_2$: the two "
+                "are equal exactly when ($q_{lo} = 0$ or $p_{lo} \\ge d_1(k_1-1)$) and "
+                "($q_{hi} = 0$ or $p_{hi} \\ge d_1(k_1-1)$):"
+            ),
+            statement=whole,
+            hypotheses=(
+                *fits, p_lo >= 0, p_hi >= 0, q_lo >= 0, q_hi >= 0, n >= d1, m >= d2,
+            ),
+            instance={
+                "n": 5, "k1": 3, "k2": 2, "d1": 1, "d2": 2, "p_lo": 1, "p_hi": 0, "q_lo": 1, "q_hi": 2,
+            },
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "The usual lengths, odd kernels $2r_1+1$ and $2r_2+1$ with padding $r_1$ and $r_2$: "
+                "the single correlation with $2(r_1+r_2)+1$ taps and padding $r_1+r_2$ is equal "
+                "exactly when $r_1 = 0$ or $r_2 = 0$:"
+            ),
+            statement=EqualIff(
+                same.left,
+                same.right,
+                any_of(eq(r1, 0), eq(r2, 0)),
+                (
+                    {
+                        "i0": maximum(0, r2 - n),
+                        "w1.0": r1 + 1,
+                        "w2.0": r2 - 1 - maximum(0, r2 - n),
+                        "x.0": 0,
+                    },
+                    {
+                        "i0": n - 1 - maximum(0, r2 - n),
+                        "w1.0": r1 - 1,
+                        "w2.0": r2 + 1 + maximum(0, r2 - n),
+                        "x.0": n - 1,
+                    },
+                ),
+            ),
+            instance={"n": 5, "r1": 1, "r2": 2},
+            wrt="x",
+        ),
+    )  # fmt: skip
+
+
+def _same(r1: Integer, r2: Integer) -> Equal:
+    """Odd kernels with the padding that keeps the length."""
+    n = sizes("n")[0]
+    x, w1, w2 = tensor("x", n), tensor("w1", 2 * r1 + 1), tensor("w2", 2 * r2 + 1)
+    both = correlate(correlate(x, w1, padding=r1), w2, padding=r2)
+    return Equal(both, correlate(x, product_kernel(w1, w2, 1, 1, 1), padding=r1 + r2))
+
+
+def _same_2d() -> Part:
+    axes = ("h", "w")
+    n, k1, k2 = (sizes(" ".join(f"{name}_{a}" for a in axes)) for name in ("n", "k1", "k2"))
+    p_lo, p_hi, q_lo, q_hi = (
+        tuple(offset(f"{name}_{a}") for a in axes) for name in ("p_lo", "p_hi", "q_lo", "q_hi")
+    )
+    x, w1, w2 = tensor("x", *n), tensor("w1", *k1), tensor("w2", *k2)
+    u = build(
+        tuple(a + b - 1 for a, b in zip(k1, k2, strict=True)),
+        lambda *tau: sigmas(
+            (*k1, *k2),
+            lambda v: (w1[v[:2]] * w2[v[2:]]).where(*(eq(tau[a], v[a] + v[2 + a]) for a in range(2))),
+        ),
+    )
+    first = correlate(x, w1, padding=tuple(zip(p_lo, p_hi, strict=True)))
+    both = correlate(first, w2, padding=tuple(zip(q_lo, q_hi, strict=True)))
+    one = correlate(
+        x, u, padding=tuple((p_lo[a] + q_lo[a], p_hi[a] + q_hi[a]) for a in range(2))
+    )
+    m1, m = first.shape, both.shape
+
+    def place(a: int, side: str) -> tuple[Expr, Expr, Expr, Expr]:
+        """``(i, tap of w1, tap of w2, position in x)`` on one axis."""
+        if side == "lo":
+            b = minimum(k2[a] - 1, q_lo[a] - 1)
+            return q_lo[a] - 1 - b, p_lo[a] + 1, b, _zero()
+        if side == "hi":
+            b = minimum(k2[a] - 1, q_hi[a] - 1)
+            return m[a] - q_hi[a] + b, k1[a] - 2 - p_hi[a], k2[a] - 1 - b, n[a] - 1
+        row = minimum(p_lo[a] + q_lo[a], m[a] - 1)
+        rest = p_lo[a] + q_lo[a] - row
+        tap = minimum(k1[a] - 1, rest)
+        return row, tap, rest - tap, _zero()
+
+    def witness(one: tuple[Expr, ...], two: tuple[Expr, ...]) -> Mapping[str, Integer]:
+        names = ("i", "w1.", "w2.", "x.")
+        return {f"{name}{a}": v for a, at in enumerate((one, two)) for name, v in zip(names, at, strict=True)}
+
+    return Part(
+        sentence=(
+            "In two dimensions (strides and dilations 1, paddings $\\ge 0$) the two are equal exactly "
+            "when the condition holds on both axes:"
+        ),
+        statement=EqualIff(
+            both,
+            one,
+            all_of(
+                *(any_of(q_lo[a] <= 0, k1[a] - 1 <= p_lo[a]) for a in range(2)),
+                *(any_of(q_hi[a] <= 0, k1[a] - 1 <= p_hi[a]) for a in range(2)),
+            ),
+            tuple(
+                witness(place(0, one_), place(1, two_))
+                for one_, two_ in (("lo", ""), ("hi", ""), ("", "lo"), ("", "hi"))
+            ),
+        ),
+        hypotheses=(
+            *(m1[a] >= 1 for a in range(2)),
+            *(m1[a] + q_lo[a] + q_hi[a] >= k2[a] for a in range(2)),
+            *(e >= 0 for pads in (p_lo, p_hi, q_lo, q_hi) for e in pads),
+        ),
+        instance={
+            "n_h": 2, "k1_h": 2, "k2_h": 2, "p_lo_h": 0, "p_hi_h": 1, "q_lo_h": 1, "q_hi_h": 0,
+            "n_w": 3, "k1_w": 3, "k2_w": 2, "p_lo_w": 1, "p_hi_w": 1, "q_lo_w": 0, "q_hi_w": 1,
+        },
+        wrt="x",
+    )  # fmt: skip
+
+
+def _zero() -> Expr:
+    return lift(0)

@@ -231,8 +231,8 @@ def avg_pool_is_conv() -> Theorem:
     convolution = correlate(x, constant_kernel, stride=s, padding=(p_lo, p_hi))
     last_before = minimum(m - 1, (p_lo - 1) // s)  # the last window that starts in front of the input
     first_behind = maximum(0, (n + p_lo - k) // s + 1)  # the first that ends behind the input
-    clean_front = any_of(eq(p_lo, 0), s * last_before + k <= p_lo)
-    clean_back = any_of(first_behind >= m, s * first_behind >= n + p_lo)
+    clean_front = any_of(eq(p_lo, 0), k - 1 <= (p_lo - 1) % s, s * (m - 1) + k <= p_lo)
+    clean_back = any_of(s * (m - 1) + k <= n + p_lo, k - 1 <= (k - 1 - n - p_lo) % s)
     clean = all_of(clean_front, clean_back)
 
     up = shapes.ceil_length(n, k, s, 1, p_lo, p_hi)

@@ -121,15 +121,14 @@ def _border_parts() -> tuple[Part, Part]:
 
 def _dilation_parts() -> tuple[Part, ...]:
     m, k, s, d = sizes("m k s d")
-    a, b = offset("a"), offset("b")
+    b = offset("b")
     w = tensor("w", k)
-    coprime = eq(a * s + b * d, 1)
     first = d * (k - 1) - s + 1
     interior = crop(conv_transpose(box(m), w, stride=s, dilation=d), (first, first))
     length = s * m - first
 
-    def in_phase(j: Expr) -> Value:
-        return sigma(k, lambda t: w[t].where(divides(s, t - b * j)))
+    def reaching(j: Expr) -> Value:
+        return sigma(k, lambda t: w[t].where(divides(s, j - d * t)))
 
     def taps(j: Expr) -> Value:
         return sigma(k, lambda t: constant(1).where(divides(s, t - b * j)))
@@ -137,27 +136,49 @@ def _dilation_parts() -> tuple[Part, ...]:
     return (
         Part(
             sentence=(
-                "With dilation $d$ without a common divisor with $s$ (so that $a s + b d = 1$ for "
-                "some integers): the taps that reach the interior position $j$, "
-                "$d(k-1) - s < j < s m$, are those with $t \\equiv b j$ modulo $s$:"
+                "With dilation $d$, the taps that reach the interior position $j$, "
+                "$d(k-1) - s < j < s m$, are those for which $s$ divides $j - d t$:"
             ),
-            statement=Equal(interior, build((length,), lambda i: in_phase(i + first))),
-            hypotheses=(coprime, length >= 1),
-            instance={"m": 3, "k": 3, "s": 2, "d": 3, "a": -1, "b": 1},
+            statement=Equal(interior, build((length,), lambda i: reaching(i + first))),
+            hypotheses=(length >= 1,),
+            instance={"m": 3, "k": 3, "s": 2, "d": 3},
             wrt="w",
         ),
+        *_phases(),
         Part(
             sentence=(
-                "Their number is the same for all $s$ positions of a period exactly when $s$ "
-                "divides $k$:"
+                "Their number is $\\lfloor k/s \\rfloor$ at all $s$ positions of a period exactly "
+                "when $s$ divides $k$. (The $s$ numbers add up to $k$, so they are equal only where "
+                "they are $k/s$.)"
             ),
             statement=EqualIff(
                 build((s,), taps), level(s, k // s), divides(s, k), witnesses=({"i0": 0},)
             ),
-            hypotheses=(coprime,),
-            instance={"k": 6, "s": 2, "d": 3, "a": -1, "b": 1},
+            instance={"k": 6, "s": 2, "b": 1},
         ),
         _common_divisor(),
+    )
+
+
+def _phases() -> tuple[Part, Part]:
+    s, d = sizes("s d")
+    a, b, j, t, q = (offset(name) for name in ("a", "b", "j", "t", "q"))
+    coprime = eq(a * s + b * d, 1)
+    return (
+        Part(
+            sentence=(
+                "If $s$ and $d$ have no common divisor, $a s + b d = 1$ for some integers, and "
+                "these are the taps with $t \\equiv b j$ modulo $s$: from $j = d t + s q$ follows "
+                "$t = b j + s(a t - b q)$,"
+            ),
+            statement=Holds(eq(t, b * (d * t + s * q) + s * (a * t - b * q))),
+            hypotheses=(coprime,),
+        ),
+        Part(
+            sentence="and from $t = b j + s q$ follows $j = d t + s(a j - d q)$:",
+            statement=Holds(eq(j, d * (b * j + s * q) + s * (a * j - d * q))),
+            hypotheses=(coprime,),
+        ),
     )
 
 

@@ -65,7 +65,7 @@ def per_axis(value: PerAxis, dims: int, name: str, least: int | None = None) -> 
 
 def pairs(padding: Padding, dims: int) -> tuple[tuple[int, int], ...]:
     """``padding`` as one ``(lo, hi)`` pair per axis."""
-    rows: list[Any] = list(padding) if isinstance(padding, Sequence) else []
+    rows: list[Any] = list(padding) if isinstance(padding, (list, tuple)) else []
     if len(rows) == 2 and not any(isinstance(row, Sequence) for row in rows):
         rows = [rows] * dims
     if len(rows) != dims or not all(isinstance(row, Sequence) and len(row) == 2 for row in rows):
