@@ -1,8 +1,9 @@
 """The matrix of a form with respect to one of its operands, at concrete sizes.
 
 Row ``i`` is an output position and column ``j`` a position of the operand ``wrt`` (several axes
-are flattened in row-major order); the entry is what multiplies ``wrt[j]`` in output ``i``: a polynomial
-with rational coefficients in the elements of the other tensors.  Only the non-zero entries are kept.
+are flattened in row-major order); the entry is what multiplies ``wrt[j]`` in output ``i``: a
+polynomial with rational coefficients in the elements of the other tensors.  Only the non-zero
+entries are kept.
 
 >>> from derive.form import tensor
 >>> from derive.operators import correlate
@@ -17,6 +18,7 @@ w_1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 LIMIT = 12  # rows and columns that are shown in full
 TERMS = 4  # terms of one entry that are shown in full
+WIDTH = 78.0  # of a shown matrix, in letters of the formula font (about 14.5 cm at 10 pt)
+TEXT_WIDTH = 118  # of a matrix in plain text, in characters
 LARGEST_DENSE = 50_000_000
 
 Element: TypeAlias = tuple[str, tuple[int, ...]]
@@ -408,21 +412,47 @@ def shown(length: int, limit: int) -> list[int | None]:
     return [*range(head), None, *range(length - tail, length)]
 
 
-def layout(a: Matrix, limit: int = LIMIT) -> list[list[Cell]]:
-    """The entries that are shown, row by row, with :class:`Dots` where something is left out."""
+def layout(a: Matrix, limit: int = LIMIT, columns: int | None = None) -> list[list[Cell]]:
+    """The entries that are shown, row by row, with :class:`Dots` where something is left out.
+
+    At most ``limit`` rows are shown and as many columns, or ``columns`` if that is given.
+    """
     if limit < 4:
         raise WrongInput(f"showing a matrix with a limit of {limit} rows: give at least 4")
-    columns = shown(a.shape[1], limit)
+    across = shown(a.shape[1], limit if columns is None else columns)
     rows: list[list[Cell]] = []
     for i in shown(a.shape[0], limit):
         row: list[Cell] = []
-        for j in columns:
+        for j in across:
             if i is None:
                 row.append(Dots.COLUMN if j is not None else Dots.BOTH)
             else:
                 row.append(a[i, j] if j is not None else Dots.ROW)
         rows.append(row)
     return rows
+
+
+def fitted(
+    a: Matrix, limit: int, measure: Callable[[Cell], float], width: float
+) -> list[list[Cell]]:
+    """The layout with as many columns, up to ``limit``, as fit into the width (4 at least)."""
+    count = min(limit, a.shape[1])
+    while True:
+        rows = layout(a, limit, max(count, 4))
+        needed = sum(max(map(measure, column)) for column in zip(*rows, strict=True))
+        if count <= 4 or needed <= width:
+            return rows
+        count -= 1
+
+
+def latex_width(cell: Cell) -> float:
+    """About how wide a cell is when typeset, its column gap included, in letters."""
+    if isinstance(cell, str) or not cell:
+        return 3.5
+    text = entry_text(cell)
+    small = sum(len(part) for part in re.findall(r"_(?:\{[^}]*\}|\w+)", text))
+    large = len(re.sub(r"_(?:\{[^}]*\}|\w+)|[*]", "", text))
+    return 2.0 + 1.1 * large + 0.6 * small
 
 
 def _polynomial(
@@ -474,7 +504,7 @@ def _fraction_latex(c: Fraction) -> str:
 
 def entry_mathml(v: Entry, limit: int = TERMS) -> str:
     """An entry in presentation MathML, cut like :func:`entry_latex`."""
-    signs = ("<mo>+</mo>", "<mo>−</mo>", '<mo form="prefix">−</mo>')  # noqa: RUF001 (the minus sign)
+    signs = ("<mo>+</mo>", "<mo>−</mo>", '<mo form="prefix">−</mo>')
     body = _polynomial(v, _fraction_mathml, element_mathml, "<mo>⁢</mo>", signs, "<mo>⋯</mo>", limit)
     return f"<mrow>{body}</mrow>"
 
@@ -485,15 +515,19 @@ def _fraction_mathml(c: Fraction) -> str:
     return f"<mfrac><mn>{c.numerator}</mn><mn>{c.denominator}</mn></mfrac>"
 
 
+def _text_width(cell: Cell) -> float:
+    return 1 + (1 if isinstance(cell, str) or not cell else len(entry_text(cell)))
+
+
 def to_text(a: Matrix, limit: int = LIMIT) -> str:
     """The matrix in plain text: zeros are ``·``, what is left out ``…``, ``⋮`` and ``⋱``."""
     dots = {Dots.ROW: "…", Dots.COLUMN: "⋮", Dots.BOTH: "⋱"}
     rows = [
         [dots[c] if isinstance(c, str) else entry_text(c) if c else "·" for c in row]
-        for row in layout(a, limit)
+        for row in fitted(a, limit, _text_width, TEXT_WIDTH)
     ]
     if not rows or not rows[0]:
-        return f"(a matrix of shape {a.shape[0]} × {a.shape[1]})"  # noqa: RUF001
+        return f"(a matrix of shape {a.shape[0]} × {a.shape[1]})"
     widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
     return "\n".join(" ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
 
@@ -509,12 +543,14 @@ def to_latex(a: Matrix, limit: int = LIMIT) -> str:
     \end{array}\right]
     """
     dots = {Dots.ROW: r"\cdots", Dots.COLUMN: r"\vdots", Dots.BOTH: r"\ddots"}
-    rows = layout(a, limit)
+    rows = fitted(a, limit, latex_width, WIDTH)
     width = len(rows[0]) if rows else 0
     lines = [
         " & ".join(dots[c] if isinstance(c, str) else entry_latex(c) for c in row) for row in rows
     ]
-    body = " \\\\\n".join(lines)
+    # a row of fractions is given the height that it needs
+    tall = (r"\rule{0pt}{2.8ex}" + line if r"\tfrac" in line else line for line in lines)
+    body = " \\\\\n".join(tall)
     columns = "c" * max(width, 1)
     return f"\\left[\\begin{{array}}{{{columns}}}\n{body}\n\\end{{array}}\\right]"
 
@@ -523,7 +559,7 @@ def to_html(a: Matrix, limit: int = LIMIT) -> str:
     """The matrix as a MathML element for HTML pages and notebooks, laid out like the LaTeX."""
     dots = {Dots.ROW: "⋯", Dots.COLUMN: "⋮", Dots.BOTH: "⋱"}
     lines = []
-    for row in layout(a, limit):
+    for row in fitted(a, limit, latex_width, WIDTH):
         cells = (
             f"<mtd><mo>{dots[c]}</mo></mtd>"
             if isinstance(c, str)

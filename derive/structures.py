@@ -221,7 +221,7 @@ def rebuild(structure: Structure) -> Matrix:
         case Permutation(image):
             return rebuild(Selection(image, len(image)))
         case Selection(columns, width):
-            ones = {(i, j): ONE for i, j in enumerate(columns)}
+            ones = dict.fromkeys(enumerate(columns), ONE)
             return Matrix((len(columns),), (width,), ones)
         case Toeplitz():
             return _rebuild_toeplitz(structure)

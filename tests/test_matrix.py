@@ -220,3 +220,16 @@ def test_notebook_output() -> None:
     html = a._repr_html_()
     assert html.startswith("<math") and html.count("<mtd>") == 6
     assert "<msub><mi>w</mi><mrow><mn>1</mn></mrow></msub>" in html
+
+
+def test_wide_entries_leave_fewer_columns() -> None:
+    twice = correlate(correlate(tensor("x", 9), tensor("u", 3)), tensor("v", 3))
+    a = matrix(twice, "x", {})
+    narrow = matrix(correlate(tensor("x", 9), tensor("w", 5)), "x", {})
+    assert to_latex(narrow).count("&") // narrow.shape[0] == 8
+    wide = to_latex(a).split("\n")[1].split(" & ")
+    assert 4 <= len(wide) < 9 and r"\cdots" in wide
+    assert max(map(len, to_text(a).split("\n"))) <= m.TEXT_WIDTH
+    empty = Matrix((0,), (3,), {})
+    assert "shape 0" in to_text(empty) and "array" in to_latex(empty) and "math" in to_html(empty)
+    assert r"\rule{0pt}" in to_latex(matrix(avg_pool(tensor("x", 4), 2), "x", {}))

@@ -14,6 +14,7 @@ from derive.decide.presburger import (
     decide_fixed,
     exact_condition,
     form_symbols,
+    is_exact_condition,
     same_condition,
 )
 from derive.decide.verdict import Proved, Refuted
@@ -89,6 +90,9 @@ def test_pooling_gradient_is_nearest_upsampling(taps: int, stride: int) -> None:
         (avg_pool(x, k, s), scale(nearest_upsample(g, s), 1, k)),
     ):
         condition = confirm(vjp(y, "x", g), up, (n >= k,), fixed)
+        assert is_exact_condition(vjp(y, "x", g), up, expected, (n >= k,), fixed)
+        near = divides(taps + 1, n)
+        assert not is_exact_condition(vjp(y, "x", g), up, near, (n >= k,), fixed)
         assert same_condition(condition, expected, (n >= k,), fixed)
 
 
@@ -131,10 +135,10 @@ def test_several_cells_and_counts() -> None:
     for taps, stride in ((2, 2), (4, 3)):
         fixed = {"k": taps, "s": stride}
         inside = avg_pool(x, k, s, (a, b), count_include_pad=False)
-        confirm(inside, avg_pool(x, k, s, (a, b)), (), fixed, 11)
+        confirm(inside, avg_pool(x, k, s, (a, b)), (), fixed, 10)
         confirm(sum_pool(x, k, s, ceil_mode=True), sum_pool(x, k, s), (), fixed, 14)
         confirm(avg_pool(x, k, s, ceil_mode=True), avg_pool(x, k, s), (), fixed, 14)
-    confirm(pad(x, (p, q), "circular"), pad(x, (p, q), "reflect"), (), {}, 9)
+    confirm(pad(x, (p, q), "circular"), pad(x, (p, q), "reflect"), (), {}, 8)
     assert confirm(bilinear_upsample(x, s), nearest_upsample(x, s), (), {"s": 2}) == eq(n, 1)
     confirm(correlate(x, w, padding="same"), correlate(x, w, padding="same_lower"), (), {"k": 4})
 
@@ -158,7 +162,7 @@ CHANGES = (
 )
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(18))
 def test_random_chains_of_operators(seed: int) -> None:
     """Two operators in either order: are they equal exactly where the condition says so?"""
     rng = random.Random(seed)
@@ -166,7 +170,7 @@ def test_random_chains_of_operators(seed: int) -> None:
     left = one(two(three(x, p), q), p)
     right = two(one(three(x, p), p), q)
     bounds = (p >= -3, p <= 3, q >= -2, q <= 4)
-    confirm(left, right, bounds, {}, 9)
+    confirm(left, right, bounds, {}, 8)
 
 
 def test_verdicts_at_fixed_sizes() -> None:
@@ -211,8 +215,8 @@ def test_conditions_compared_as_sets() -> None:
 def test_numbers_that_are_missing_are_named() -> None:
     with pytest.raises(NotSupported, match="numbers to enough of s"):
         exact_condition(correlate(x, w, stride=s), correlate(x, w))
+    pool = max_pool(x, 3, 2, selection="pick")
     with pytest.raises(NotSupported, match="unknown function pick"):
-        pool = max_pool(x, 3, 2, selection="pick")
         exact_condition(pool, sum_pool(x, 3, 2), (n >= 3,))
     with pytest.raises(WrongInput, match="it is at least 1"):
         exact_condition(correlate(x, w, stride=s), correlate(x, w), (), {"s": 0})
@@ -242,3 +246,15 @@ def test_the_text_is_the_same_every_time_and_each_query_takes_milliseconds() -> 
         spent.append(time.perf_counter() - start)
     assert len(texts) == 1
     assert min(spent) < 0.5
+
+
+def test_the_weakest_condition_is_found_with_the_kernel_length_open() -> None:
+    g = tensor("g", conv_length(n, k, s))
+    condition = confirm(vjp(sum_pool(x, k, s), "x", g), nearest_upsample(g, s), (n >= k,), {"s": 3})
+    assert str(condition) == "k == 3 and n % 3 == 0"
+
+
+def test_conditions_print_without_a_second_meaning() -> None:
+    assert str(n - 2 * (n // 2)) == "n - 2*(n//2)"
+    assert str(divides(2, n + k)) == "(k + n) % 2 == 0"
+    assert str(2 * (n // s) >= k) == "2*(n//s) >= k"

@@ -10,15 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from derive.decide.equality import (
+    _all_parameters,
+    _functions,
     check_tensors,
+    counterexample_at,
     decide_equal,
     decide_holds,
     difference,
     grouped,
 )
 from derive.decide.normal import cells, evidently_positive
-from derive.decide.solver import DEFAULT_SECONDS, Answer, Law, ask, satisfiable
-from derive.decide.verdict import HoldsWhen, Proved, Undecided, Verdict
+from derive.decide.solver import DEFAULT_SECONDS, Answer, Law, ask, satisfiable, smallest
+from derive.decide.verdict import (
+    Counterexample,
+    HoldsWhen,
+    Proved,
+    Refuted,
+    Undecided,
+    Verdict,
+)
 from derive.errors import NotSupported
 from derive.expr import (
     FALSE,
@@ -28,7 +38,9 @@ from derive.expr import (
     Sym,
     all_of,
     any_of,
+    conjuncts,
     eq,
+    holds,
     lift,
     negate,
     subst_cond,
@@ -51,7 +63,8 @@ def decide_iff(
     """Decide ``left == right  ⟺  condition`` for all sizes that the hypotheses allow.
 
     Returns :class:`HoldsWhen` when both directions are proved, a refutation when the condition does
-    not suffice, and ``Undecided`` when no witness shows that it is necessary.  A condition that no
+    not suffice or where both sides are equal although it fails, and ``Undecided`` when no witness
+    shows that it is necessary.  A condition that no
     sizes meet (``FALSE``) states that the two are different for all sizes.
     """
     base = tuple(hypotheses)
@@ -65,17 +78,28 @@ def decide_iff(
         if not isinstance(verdict, Proved):
             return verdict
     check_tensors(left, right)
-    facts = (*base, *left.requires, *right.requires, negate(condition))
-    if (
-        ask(
-            (*facts, no_difference_at(left, right, witnesses, facts, laws, seconds)),
-            FALSE,
-            laws=laws,
-            seconds=seconds,
-        )
-        is Answer.YES
-    ):
-        return HoldsWhen(condition)
+    known = (*base, *left.requires, *right.requires)
+    # "not (A and B)" is "not A" or "not B": one question for each part is easier than one for all
+    for part in conjuncts(condition):
+        facts = (*known, negate(part))
+        same = no_difference_at(left, right, witnesses, facts, laws, seconds)
+        if ask((*facts, same), FALSE, laws=laws, seconds=seconds) is not Answer.YES:
+            return _not_necessary(left, right, (*known, negate(condition), same), laws, seconds)
+    return HoldsWhen(condition)
+
+
+def _not_necessary(
+    left: Form, right: Form, conds: Sequence[Cond], laws: Sequence[Law], seconds: float
+) -> Verdict:
+    """Sizes where the condition fails and yet both sides are equal refute the "only if"."""
+    if not _functions(left, right):
+        found = smallest(conds, _all_parameters(conds, left, right), laws=laws, seconds=seconds)
+        if (
+            found is not None
+            and holds(all_of(*conds), found)
+            and counterexample_at(left, right, found, laws) is None
+        ):
+            return Refuted(Counterexample("sizes", tuple(found.items())))
     return Undecided("the condition suffices, but no witness shows a difference wherever it fails")
 
 

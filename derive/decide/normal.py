@@ -41,6 +41,7 @@ from derive.expr import (
     conjuncts,
     eq,
     expressions,
+    indicator,
     lift,
     map_cond,
     maximum,
@@ -332,3 +333,17 @@ def _without_ranges(
     for s, n in (*zip(form.index, form.shape, strict=True), *bound):
         known.update(conjuncts(between(0, _expr(s), n)))
     return tuple(c for c in where if c not in known)
+
+
+def count_of(variable: Sym, conds: Sequence[Cond], positive: Positive = evidently_positive) -> Expr:
+    """How many integers ``variable`` meet the conditions, as a closed formula in the other symbols.
+
+    Raises :class:`derive.errors.NotSupported` when the conditions do not bound it from both sides.
+    """
+    term = Term(bound=((variable, lift(0)),), where=conjuncts(all_of(*conds)))
+    total = lift(0)
+    for cell in _eliminate(term, positive):
+        if cell.coefficient.den != 1:
+            raise NotSupported("counting: the coefficients are not integers; count them one by one")
+        total = total + cell.coefficient.num * indicator(all_of(*cell.where))
+    return total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -140,9 +141,8 @@ def notation() -> Document:
 
 
 def _summary(text: str) -> str:
-    import re
-
-    return re.sub(r"``([^`]*)``", lambda m: m.group(1), re.sub(r":\w+:`([^`]*)`", r"\1", text)).replace("$", "")
+    plain = re.sub(r":\w+:`([^`]*)`", r"`\1`", text).replace("``", "`").replace("$", "")
+    return plain.removesuffix(":")
 
 
 def shape_formulas() -> Document:
@@ -153,7 +153,7 @@ def shape_formulas() -> Document:
         signature = ", ".join(
             p.name if p.default is p.empty else f"{p.name}={p.default}" for p in inspect.signature(f).parameters.values()
         )
-        blocks: list[Any] = [Paragraph(f"{name}({signature})", "Python."), Math((function_latex(f),))]
+        blocks: list[Any] = [Paragraph(f"`{name}({signature})`", "Python."), Math((function_latex(f),))]
         if len(lines[0]) < 200:
             blocks.insert(0, Paragraph(_summary(lines[0].replace("\n", " "))))
         sections.append(Section(name.replace("_", " "), tuple(blocks)))
@@ -169,13 +169,20 @@ def _rules() -> list[tuple[str, Callable[..., Any]]]:
 
 
 def function_latex(f: Callable[..., Any]) -> str:
-    """The formula of a Python function, by latexify."""
-    text = str(
-        latexify.get_latex(f, use_math_symbols=True, reduce_assignments=True, id_to_latex=None)
-        if "id_to_latex" in inspect.signature(latexify.get_latex).parameters
-        else latexify.get_latex(f, use_math_symbols=True, reduce_assignments=True)
-    )
-    return text
+    r"""The formula of a Python function, by latexify, with the signs of this book.
+
+    >>> print(function_latex(shapes.effective_length))
+    \operatorname{effective\,length}(k, d) = d \cdot \left( k - 1 \right) + 1
+    """
+    text = str(latexify.get_latex(f, use_math_symbols=True))
+    text = text.replace(r"\mathopen{}", "").replace(r"\mathclose{}", "").replace(r"\mathbin{\%}", r"\bmod")
+    text = text.replace(r"\mathrm{larger}", r"\max").replace(r"\mathrm{smaller}", r"\min")
+    text = re.sub(r"\\mathrm\{p\\_(lo|hi)\}", r"p_{\\mathrm{\1}}", text)
+
+    def name(found: re.Match[str]) -> str:
+        return rf"\operatorname{{{found.group(1)}}}".replace(r"\_", r"\,")
+
+    return re.sub(r"\\mathrm\{((?:[a-z]|\\_){3,})\}", name, text)
 
 
 def sources(proofs: Sequence[Proof]) -> Document:

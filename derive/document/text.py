@@ -33,11 +33,15 @@ TEX_SYMBOLS = {
 
 
 def pieces(text: str) -> tuple[tuple[str, str], ...]:
-    """Text and formulas in turn: ``("text", …)`` and ``("math", …)``."""
+    """Text, formulas between dollars and code between backticks, in turn."""
     found: list[tuple[str, str]] = []
-    for number, part in enumerate(re.split(r"(?<!\\)\$", text)):
-        if part:
-            found.append(("math" if number % 2 else "text", part))
+    for part in re.split(r"((?<!\\)\$[^$]*\$|`[^`]+`)", text):
+        if len(part) > 1 and part[0] == part[-1] == "$":
+            found.append(("math", part[1:-1]))
+        elif len(part) > 2 and part[0] == part[-1] == "`":
+            found.append(("code", part[1:-1]))
+        elif part:
+            found.append(("text", part))
     return tuple(found)
 
 
@@ -71,13 +75,22 @@ def math_for_latex(latex: str) -> str:
 def for_latex(text: str) -> str:
     """Text with inline formulas as LaTeX."""
     return "".join(
-        f"${math_for_latex(p)}$" if kind == "math" else escape_latex(p) for kind, p in pieces(text)
+        f"${math_for_latex(p)}$"
+        if kind == "math"
+        else rf"\texttt{{{escape_latex(p)}}}"
+        if kind == "code"
+        else escape_latex(p)
+        for kind, p in pieces(text)
     )
 
 
 def for_html(text: str) -> str:
     """Text with inline formulas as HTML with MathML."""
-    return "".join(_inline(p) if kind == "math" else escape(p) for kind, p in pieces(text))
+    out = []
+    for kind, p in pieces(text):
+        plain = escape(p)
+        out.append(_inline(p) if kind == "math" else f"<code>{plain}</code>" if kind == "code" else plain)
+    return "".join(out)
 
 
 def _inline(latex: str) -> str:
@@ -110,6 +123,8 @@ def for_markdown(text: str) -> str:
     for kind, p in pieces(text):
         if kind == "math":
             out.append(f"$`{markdown_math(p)}`$")
+        elif kind == "code":
+            out.append(f"`{p}`")
         else:
             out.append(re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", p))
     return "".join(out)

@@ -84,15 +84,17 @@ def one_hot(k: Integer, at: Integer) -> Form:
 
 @operator("kernel", r"\operatorname{tri}", samples=[{"s": 3}, {"s": 4}])
 def triangle(s: Integer) -> Form:
-    """The triangular kernel of linear interpolation by the factor ``s``, with ``2s`` taps.
+    """The triangular kernel of linear interpolation by the factor ``s``: the tent of width ``2s``.
 
-    ``K[t] = (2s - |2t + 1 - 2s|) / (2s)``: the values of the tent at the half-integer positions;
-    symmetric for odd and even ``s``.
+    Its ``2s - ε`` taps are ``K[t] = (2s - |2t + 1 + ε - 2s|) / (2s)`` with ``ε = s mod 2``: for even
+    ``s`` the tent at half-integer positions, for odd ``s`` at integers, where ``2s - 1`` taps are
+    not zero.  Symmetric; the kernel of :func:`bilinear_upsample` without ``align_corners``.
     """
     factor = lift(s)
+    odd = factor % 2
 
     def body(t: Expr) -> Value:
-        distance = 2 * t + 1 - 2 * factor
+        distance = 2 * t + 1 + odd - 2 * factor
         return constant(Ratio(2 * factor - maximum(distance, -distance), 2 * factor))
 
-    return build((2 * factor,), body, (any_of(factor >= 1),))
+    return build((2 * factor - odd,), body, (factor >= 1,))

@@ -21,7 +21,7 @@ from derive.expr import (
     sizes,
     symbol,
 )
-from derive.form import Form, build, sigma, sigmas, tensor
+from derive.form import Form, build, constant, sigma, sigmas, tensor
 from derive.operators import conv_transpose, convolve, correlate, decimate, pad, zero_insert
 from derive.shapes import conv_length
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Source, Step, Theorem, Twin, theorem
@@ -270,24 +270,26 @@ def one_row(y: Form, row: Integer) -> Form:
 @theorem
 def conv_conv_same() -> Theorem:
     """Zero padding between two correlations changes the border, and exactly where."""
-    n, k1, k2, s1, s2, d1, d2 = sizes("n k1 k2 s1 s2 d1 d2")
+    n, k1, k2, s, d1, d2 = sizes("n k1 k2 s d1 d2")
     p_lo, p_hi, q_lo, q_hi, h, i = map(offset, ("p_lo", "p_hi", "q_lo", "q_hi", "h", "i"))
+    start = offset("o")
     x, w1, w2 = tensor("x", n), tensor("w1", k1), tensor("w2", k2)
-    first = correlate(x, w1, stride=s1, padding=(p_lo, p_hi), dilation=d1)
+    first = correlate(x, w1, stride=s, padding=(p_lo, p_hi), dilation=d1)
     m1 = first.shape[0]
-    fits = (n + p_lo + p_hi >= d1 * (k1 - 1) + 1, m1 + q_lo + q_hi >= d2 * (k2 - 1) + 1)
+    fits_both = m1 + q_lo + q_hi >= d2 * (k2 - 1) + 1
 
-    window = build((1,), lambda _: sigma(k1, lambda a: w1[a] * x[s1 * h + d1 * a - p_lo]))
-    tap = maximum(0, ceil_div(p_lo - s1 * h, d1))
-    empty = any_of(s1 * h + d1 * (k1 - 1) - p_lo < 0, s1 * h - p_lo >= n)
-    both = correlate(first, w2, stride=s2, padding=(q_lo, q_hi), dilation=d2)
+    def window(start: Expr) -> Form:
+        return build((1,), lambda _: sigma(k1, lambda a: w1[a] * x[start + d1 * a]))
+
+    tap = maximum(0, ceil_div(-start, d1))
+    both = correlate(first, w2, padding=(q_lo, q_hi), dilation=d2)
     one = correlate(
         x,
-        product_kernel(w1, w2, s1, d1, d2),
-        stride=s1 * s2,
-        padding=(p_lo + s1 * q_lo, p_hi + s1 * q_hi),
+        product_kernel(w1, w2, s, d1, d2),
+        stride=s,
+        padding=(p_lo + s * q_lo, p_hi + s * q_hi),
     )
-    inner = (s2 * i >= q_lo, s2 * i + d2 * (k2 - 1) - q_lo < m1)
+    inner = (i >= q_lo, i + d2 * (k2 - 1) - q_lo < m1)
 
     return Theorem(
         id="conv-conv-same",
@@ -295,42 +297,52 @@ def conv_conv_same() -> Theorem:
         title="Zero padding between two convolutions changes the border",
         sentence=(
             "With zero padding $(q_{lo}, q_{hi})$ between two correlations, their composition is not the "
-            "correlation with the product kernel $u$ and padding $p + s_1 q$: in between, the padding "
+            "correlation with the product kernel $u$ and padding $p + s q$ ($s$ the stride of the first): in between, the padding "
             "holds zeros where the single correlation would go on computing from the input. Row $i$ "
             "agrees exactly when every tap $b$ of the second kernel that reads padding, "
-            "$h = s_2 i + d_2 b - q_{lo} \\notin [0, m_1)$, stands for a window "
-            "$s_1 h + d_1 a - p_{lo}$ without any input. For stride 1 the whole agrees exactly when on "
+            "$h = i + d_2 b - q_{lo} \\notin [0, m_1)$, stands for a window "
+            "$s h + d_1 a - p_{lo}$ without any input. For stride 1 the whole agrees exactly when on "
             "each side $q = 0$ or the first padding is at least $d_1(k_1-1)$ (full)."
         ),
         parts=(
             Part(
                 sentence=(
-                    "The padded intermediate value at any integer position $h$ is what the first "
-                    "correlation would compute there exactly when $h$ is one of its $m_1$ outputs or "
-                    "the window of $h$ holds no input (for $n \\ge d_1$: taps further apart than "
-                    "the input is long could step over it):"
+                    "At its own outputs $0 \\le h < m_1$ the first correlation is a window of the "
+                    "input that starts at $s h - p_{lo}$; at any other $h$ the padding in between "
+                    "puts a zero in its place:"
+                ),
+                statement=Equal(one_row(first, h), window(s * h - p_lo)),
+                hypotheses=(h >= 0, h < m1),
+                instance={"n": 5, "k1": 3, "s": 1, "d1": 2, "p_lo": 1, "p_hi": 2, "h": 1},
+                wrt="x",
+            ),
+            Part(
+                sentence=(
+                    "A zero there makes no difference exactly when that window, $x[o + d_1 a]$ with "
+                    "$o = s h - p_{lo}$, holds no input: with the first tap that is not in front of "
+                    "the input, $a = \\max(0, \\lceil -o/d_1 \\rceil)$, exactly when $a \\ge k_1$ or "
+                    "$o + d_1 a \\ge n$:"
                 ),
                 statement=EqualIff(
-                    one_row(first, h),
-                    window,
-                    any_of(between(0, h, m1), empty),
-                    ({"i0": 0, "w1.0": tap, "x.0": s1 * h + d1 * tap - p_lo},),
-                    ({"s1": 2, "d1": 1}, {"s1": 1, "d1": 2}),
+                    window(start),
+                    build((1,), lambda _: constant(0)),
+                    any_of(tap >= k1, start + d1 * tap >= n),
+                    ({"i0": 0, "w1.0": tap, "x.0": start + d1 * tap},),
+                    ({"d1": 1}, {"d1": 3}),
                 ),
-                hypotheses=(fits[0], n >= d1),
-                instance={"n": 5, "k1": 3, "s1": 1, "d1": 2, "p_lo": 1, "p_hi": 2, "h": -2},
+                instance={"n": 5, "k1": 3, "d1": 2, "o": -3},
                 wrt="x",
             ),
             Part(
                 sentence=(
                     "The interior agrees: row $i$ of the composition is row $i$ of the single correlation "
-                    "wherever the second kernel reads no padding, "
-                    "$q_{lo} \\le s_2 i$ and $s_2 i + d_2(k_2-1) - q_{lo} < m_1$:"
+                    "wherever the second kernel reads no padding, $q_{lo} \\le i$ and "
+                    "$i + d_2(k_2-1) - q_{lo} < m_1$ (a stride of the second keeps some of the rows):"
                 ),
                 statement=Equal(one_row(both, i), one_row(one, i)),
-                hypotheses=(*fits, *inner),
+                hypotheses=(fits_both, *inner),
                 instance={
-                    "n": 6, "k1": 3, "k2": 2, "s1": 1, "s2": 1, "d1": 1, "d2": 2,
+                    "n": 6, "k1": 3, "k2": 2, "s": 1, "d1": 1, "d2": 2,
                     "p_lo": 1, "p_hi": 0, "q_lo": 1, "q_hi": 2, "i": 1,
                 },
                 wrt="x",
@@ -449,18 +461,7 @@ def _same_whole() -> tuple[Part, ...]:
                 same.right,
                 any_of(eq(r1, 0), eq(r2, 0)),
                 (
-                    {
-                        "i0": maximum(0, r2 - n),
-                        "w1.0": r1 + 1,
-                        "w2.0": r2 - 1 - maximum(0, r2 - n),
-                        "x.0": 0,
-                    },
-                    {
-                        "i0": n - 1 - maximum(0, r2 - n),
-                        "w1.0": r1 - 1,
-                        "w2.0": r2 + 1 + maximum(0, r2 - n),
-                        "x.0": n - 1,
-                    },
+                    {"i0": 0, "w1.0": r1 + 1, "w2.0": r2 - 1, "x.0": 0},
                 ),
             ),
             instance={"n": 5, "r1": 1, "r2": 2},

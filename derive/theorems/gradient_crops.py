@@ -53,13 +53,15 @@ def input_gradient_same() -> Theorem:
 
 
 def _same_stride_1() -> tuple[Part, ...]:
-    n, k, d, h = sizes("n k d h")
+    n, k, d, h, c = sizes("n k d h c")
     x, w, g = tensor("x", n), tensor("w", k), tensor("g", n)
     reach = d * (k - 1)
     half, rest = reach // 2, reach - reach // 2
     same = correlate(x, w, padding="same", dilation=d)
     left = vjp(correlate(x, w, padding=(half, rest), dilation=d), "x", g)
     kernel, side = tensor("w", 2 * h - 1), d * (h - 1)
+    even, odd = tensor("w", 2 * h), 2 * c - 1
+    front = 2 * c * h - c - h  # (d(k-1) - 1)/2
     return (
         Part(
             "With stride 1, SAME is padding by $\\lfloor d(k-1)/2\\rfloor$ in front and by the rest "
@@ -76,26 +78,26 @@ def _same_stride_1() -> tuple[Part, ...]:
             wrt="g",
         ),
         Part(
-            "With the paddings not exchanged it is right exactly when $d(k-1)$ is even, or $d > 2n$, "
-            "where every tap reads only padding:",
-            EqualIff(
-                left,
-                correlate(g, flip(w), padding=(half, rest), dilation=d),
-                any_of(divides(2, reach), d >= 2 * n + 1),
-                witnesses=({"i0": 0, "g.0": (d - 1) // 2, "w.0": k // 2 - 1},),
-                fixed=({"d": 1}, {"d": 3}),
-            ),
-            instance={"n": 5, "k": 3, "d": 1},
-            wrt="g",
-        ),
-        Part(
-            "So for a kernel of odd length $k = 2h - 1$ the gradient is the correlation with the "
-            "flipped kernel, padded by $d(h-1)$ on both sides, as the forward pass is:",
+            "For an odd kernel, $k = 2h - 1$ (or an even $d(k-1)$ in any other way) the two paddings "
+            "are the same:",
             Equal(
                 vjp(correlate(x, kernel, padding=side, dilation=d), "x", g),
                 correlate(g, flip(kernel), padding=side, dilation=d),
             ),
             instance={"n": 5, "h": 2, "d": 2},
+            wrt="g",
+        ),
+        Part(
+            "For $k = 2h$ and an odd dilation $d = 2c - 1$, the paddings not exchanged are right "
+            "exactly when $c > n$, where every tap reads only padding:",
+            EqualIff(
+                vjp(correlate(x, even, padding=(front, front + 1), dilation=odd), "x", g),
+                correlate(g, flip(even), padding=(front, front + 1), dilation=odd),
+                c >= n + 1,
+                witnesses=({"i0": 0, "g.0": c - 1, "w.0": h - 1},),
+                fixed=({"c": 1}, {"c": 2}),
+            ),
+            instance={"n": 2, "h": 1, "c": 3},
             wrt="g",
         ),
     )
@@ -168,7 +170,16 @@ def input_gradient_polyphase() -> Theorem:
         ),
         parts=(
             Part(
-                "One phase $0 \\le a < s$, where its sub-kernel has a tap ($\\rho < k$):",
+                "All phases interleaved: position $j$ reads sub-kernel $(j + p_{lo}) \\bmod s$ at "
+                "$\\lfloor (j + p_{lo})/s \\rfloor$:",
+                Equal(left, _interleaved(g, w, n, s, p_lo)),
+                (fits,),
+                via=_polyphase_chain(g, w, n, s, p_lo),
+                instance={"n": 5, "k": 3, "s": 2, "p_lo": 1, "p_hi": 1},
+                wrt="g",
+            ),
+            Part(
+                "The phase $a \\ge 0$ alone, where its sub-kernel has a tap ($\\rho < k$):",
                 Equal(
                     decimate(left, s, start=a),
                     correlate(g, flip(sub), padding=(taps - 1 - first, outputs - m + first)),
@@ -178,20 +189,14 @@ def input_gradient_polyphase() -> Theorem:
                 wrt="g",
             ),
             Part(
-                "A phase without taps ($\\rho \\ge k$, possible only for a stride longer than the "
-                "kernel) is zero:",
-                Equal(decimate(left, s, start=a), scale(decimate(x, s, start=a), 0)),
+                "A phase of that sum without taps ($\\rho \\ge k$, possible only for a stride longer "
+                "than the kernel) is zero:",
+                Equal(
+                    decimate(_interleaved(g, w, n, s, p_lo), s, start=a),
+                    scale(decimate(x, s, start=a), 0),
+                ),
                 (fits, *inside, phase >= k),
                 instance={"n": 5, "k": 2, "s": 3, "p_lo": 0, "p_hi": 0, "a": 2},
-                wrt="g",
-            ),
-            Part(
-                "All phases interleaved: position $j$ reads sub-kernel $(j + p_{lo}) \\bmod s$ at "
-                "$\\lfloor (j + p_{lo})/s \\rfloor$:",
-                Equal(left, _interleaved(g, w, n, s, p_lo)),
-                (fits,),
-                via=_polyphase_chain(g, w, n, s, p_lo),
-                instance={"n": 5, "k": 3, "s": 2, "p_lo": 1, "p_hi": 1},
                 wrt="g",
             ),
             _polyphase_full(),

@@ -13,13 +13,13 @@ from derive.expr import (
     eq,
     iff,
     implies,
+    maximum,
     offset,
-    size,
     sizes,
     symbol,
 )
 from derive.form import tensor, vjp
-from derive.operators import conv_transpose, correlate, flip, zero_insert
+from derive.operators import conv_transpose, correlate, pad
 from derive.shapes import conv_length, conv_remainder, conv_transpose_length
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Source, Theorem, Twin, theorem
 from derive.theorems.upsampling import GUIDE, TORCH_CONV_TRANSPOSE
@@ -109,9 +109,7 @@ def conv_preimages() -> Theorem:
     reach = d * (k - 1)
     least = s * (m - 1) + reach + 1 - p_lo - p_hi
     gives = eq(conv_length(n, k, s, d, 1, p_lo, p_hi), m)
-    gives_dilated = eq(conv_length(n, k, s, d, e, p_lo, p_hi), m)
-    lowest = ceil_div(least - 1, e) + 1
-    highest = (least + s - 2) // e + 1
+    first, last = ceil_div(least - 1, e) + 1, (least + s - 2) // e + 1
 
     return Theorem(
         id="conv-preimages",
@@ -120,27 +118,239 @@ def conv_preimages() -> Theorem:
         sentence=(
             "The input lengths that give $m$ outputs are the $s$ consecutive integers from "
             "$s(m-1) + d(k-1) + 1 - p_{lo} - p_{hi}$ on, less those below 1; with base dilation $e$ "
-            "they are the $n$ for which $e(n-1) + 1$ is among these."
+            "they are the $n$ for which $e(n-1) + 1$ is among these integers."
         ),
         parts=(
             Part(
-                sentence="The integers $n$ for which the rule gives $m$, and no others:",
+                sentence="The rule gives $m$ for these $s$ integers $n$ and for no others:",
                 statement=Holds(iff(gives, between(least, n, least + s))),
             ),
             Part(
+                sentence="Of these the lengths are those that are at least 1,",
+                statement=Holds(
+                    iff(all_of(n >= 1, gives), between(maximum(least, 1), n, least + s))
+                ),
+            ),
+            Part(
                 sentence=(
-                    "All $s$ of them are lengths ($n \\ge 1$) exactly when the least one is, and at "
-                    "least one is exactly when $s m + d(k-1) \\ge p_{lo} + p_{hi} + 1$; otherwise no "
-                    "input gives $m$:"
+                    "and there is one exactly when $p_{lo} + p_{hi} < s m + d(k-1)$: more padding "
+                    "gives more than $m$ outputs to every input:"
+                ),
+                statement=Holds(
+                    iff(maximum(least, 1) <= least + s - 1, p_lo + p_hi < s * m + reach)
+                ),
+            ),
+            Part(
+                sentence=(
+                    "With base dilation $e$: the integers from "
+                    "$\\lceil (L-1)/e \\rceil + 1$ to $\\lfloor (L+s-2)/e \\rfloor + 1$, where "
+                    "$L = s(m-1) + d(k-1) + 1 - p_{lo} - p_{hi}$:"
+                ),
+                statement=Holds(
+                    iff(
+                        eq(conv_length(n, k, s, d, e, p_lo, p_hi), m),
+                        all_of(n >= first, n <= last),
+                    )
+                ),
+            ),
+            Part(
+                sentence=(
+                    "These are $\\lfloor s/e \\rfloor$ or $\\lceil s/e \\rceil$ integers, so for "
+                    "$e > s$ some $m$ may have none:"
+                ),
+                statement=Holds(
+                    all_of(last - first + 1 >= s // e, last - first + 1 <= ceil_div(s, e))
+                ),
+            ),
+        ),
+        twin=Twin(
+            "the next integer gives $m$ outputs as well",
+            Holds(implies(between(least, n, least + s + 1), gives)),
+        ),
+        sources=(GUIDE,),
+    )
+
+
+@theorem
+def conv_transpose_output_length() -> Theorem:
+    m, k, s, d = sizes("m k s d")
+    p_lo, p_hi = offset("p_lo"), offset("p_hi")
+    i, t, q = offset("i"), offset("t"), offset("q")
+    r = symbol("r", 0)
+    reach = d * (k - 1)
+    n = conv_transpose_length(m, k, s, d, p_lo, p_hi, r)
+    in_range = all_of(between(0, i, m), between(0, t, k))
+
+    x, w = tensor("x", m), tensor("w", k)
+    left = conv_transpose(x, w, stride=s, padding=(p_lo, p_hi), dilation=d, output_padding=r)
+    right = pad(conv_transpose(x, w, stride=s, dilation=d), (-p_lo, r - p_hi))
+
+    return Theorem(
+        id="conv-transpose-output-length",
+        family="shapes",
+        title="The output length of a transposed convolution",
+        sentence=(
+            "A transposed convolution of $m$ samples has "
+            "$s(m-1) + d(k-1) + 1 - p_{lo} - p_{hi} + r$ outputs: the range of the scatter "
+            "$s i + d t$, less the padding, plus the output padding."
+        ),
+        parts=(
+            Part(
+                sentence=(
+                    "Every contribution falls between $0$ and $s(m-1) + d(k-1)$; the first and the "
+                    "last one reach both ends:"
                 ),
                 statement=Holds(
                     all_of(
-                        iff(all_of(*_all_positive(least, s, n)), TRUE_AT(least, n, s)),
-                        iff(least + s - 1 >= 1, s * m + reach >= p_lo + p_hi + 1),
+                        implies(in_range, between(0, s * i + d * t, s * (m - 1) + reach + 1)),
+                        implies(
+                            all_of(in_range, eq(s * i + d * t, s * (m - 1) + reach)),
+                            all_of(eq(i, m - 1), eq(t, k - 1)),
+                        ),
+                    )
+                ),
+            ),
+            Part(
+                sentence=(
+                    "Padding crops that range and output padding lengthens it behind (where what "
+                    "the padding cropped appears again, otherwise zeros):"
+                ),
+                statement=Equal(left, right),
+                hypotheses=(n >= 1,),
+                instance={"m": 3, "k": 3, "s": 2, "d": 1, "p_lo": 1, "p_hi": 2, "r": 1},
+                wrt="x",
+            ),
+            Part(
+                sentence=(
+                    "The length is that of the convolution of the stretched input, padded by "
+                    "$d(k-1) - p_{lo}$ and $d(k-1) - p_{hi} + r$:"
+                ),
+                statement=Holds(
+                    eq(n, conv_length(m, k, 1, d, s, reach - p_lo, reach - p_hi + r))
+                ),
+            ),
+            Part(
+                sentence=(
+                    "The convolution with the same parameters leads back to $m$ samples exactly "
+                    "when $0 \\le q < s$, with $q$ for the output padding:"
+                ),
+                statement=Holds(
+                    iff(
+                        eq(
+                            conv_length(
+                                conv_transpose_length(m, k, s, d, p_lo, p_hi, q),
+                                k, s, d, 1, p_lo, p_hi,
+                            ),
+                            m,
+                        ),
+                        between(0, q, s),
                     )
                 ),
             ),
         ),
-        twin=Twin("", Holds(gives)),
-        sources=(GUIDE,),
+        twin=Twin(
+            "the output is $s$ times as long as the input, without padding",
+            Holds(eq(conv_transpose_length(m, k, s, d), s * m)),
+        ),
+        sources=(GUIDE, TORCH_CONV_TRANSPOSE),
     )
+
+
+@theorem
+def output_padding_range() -> Theorem:
+    n, k, s, d = sizes("n k s d")
+    p_lo, p_hi, q = offset("p_lo"), offset("p_hi"), offset("q")
+    m = conv_length(n, k, s, d, 1, p_lo, p_hi)
+    r = conv_remainder(n, k, s, d, 1, p_lo, p_hi)
+
+    return Theorem(
+        id="output-padding-range",
+        family="shapes",
+        title="The one output padding that returns to the input length",
+        sentence=(
+            "For a convolution from $n$ to $m$ samples the transposed convolution with the same "
+            "parameters returns to $n$ samples with exactly one output padding, the remainder "
+            "$r = (n + p_{lo} + p_{hi} - d(k-1) - 1) \\bmod s$. It is less than $s$, and every "
+            "value from $0$ to $s - 1$ belongs to one of the $s$ input lengths that give $m$."
+        ),
+        parts=(
+            Part(
+                sentence="It is the only one, among all integers $q$:",
+                statement=Holds(
+                    iff(eq(conv_transpose_length(m, k, s, d, p_lo, p_hi, q), n), eq(q, r))
+                ),
+            ),
+            Part(
+                sentence="It lies between $0$ and $s - 1$:",
+                statement=Holds(between(0, r, s)),
+            ),
+            *_output_padding_parts(),
+        ),
+        twin=Twin(
+            "the remainder of $n + p_{lo} + p_{hi} - k$, as without dilation",
+            Holds(
+                eq(
+                    conv_transpose_length(m, k, s, d, p_lo, p_hi, (n + p_lo + p_hi - k) % s),
+                    n,
+                )
+            ),
+        ),
+        sources=(GUIDE, TORCH_CONV_TRANSPOSE),
+    )
+
+
+def _output_padding_parts() -> tuple[Part, ...]:
+    n, m, k, s, d = sizes("n m k s d")
+    p_lo, p_hi = offset("p_lo"), offset("p_hi")
+    q = symbol("q", 0)
+    back = conv_transpose_length(m, k, s, d, p_lo, p_hi, q)
+    x, w = tensor("x", n), tensor("w", k)
+    y = correlate(x, w, stride=s, padding=(p_lo, p_hi), dilation=d)
+    g = tensor("g", *y.shape)
+    transposed = conv_transpose(
+        g, w, stride=s, padding=(p_lo, p_hi), dilation=d, output_padding=q
+    )
+    r = conv_remainder(n, k, s, d, 1, p_lo, p_hi)
+    return (
+        Part(
+            sentence=(
+                "Each output padding $0 \\le q < s$ belongs to one input length, which gives $m$ "
+                "and has the remainder $q$:"
+            ),
+            statement=Holds(
+                all_of(
+                    eq(conv_length(back, k, s, d, 1, p_lo, p_hi), m),
+                    eq(conv_remainder(back, k, s, d, 1, p_lo, p_hi), q),
+                )
+            ),
+            hypotheses=(q < s,),
+        ),
+        Part(
+            sentence=(
+                "PyTorch also takes an output padding from $s$ to $d - 1$ (it asks for less than "
+                "$s$ or less than $d$). The convolution of that length does not lead back to $m$ "
+                "but to $m + \\lfloor q/s \\rfloor$ samples, more for $q \\ge s$:"
+            ),
+            statement=Holds(
+                all_of(
+                    eq(conv_length(back, k, s, d, 1, p_lo, p_hi), m + q // s),
+                    iff(eq(m + q // s, m), q < s),
+                )
+            ),
+        ),
+        Part(
+            sentence=(
+                "Of the operators: the transposed convolution with output padding $q$ is the "
+                "transpose of the convolution exactly when $q = r$:"
+            ),
+            statement=EqualIff(vjp(y, "x", g), transposed, eq(q, r), fixed=({"s": 2, "d": 1},)),
+            hypotheses=(n + p_lo + p_hi >= d * (k - 1) + 1, _nonempty(n, k, s, d, p_lo, p_hi, q)),
+            instance={"n": 6, "k": 3, "s": 2, "d": 1, "p_lo": 1, "p_hi": 0, "q": 0},
+            wrt="g",
+        ),
+    )
+
+
+def _nonempty(n: Expr, k: Expr, s: Expr, d: Expr, p_lo: Expr, p_hi: Expr, q: Expr) -> Cond:
+    m = conv_length(n, k, s, d, 1, p_lo, p_hi)
+    return conv_transpose_length(m, k, s, d, p_lo, p_hi, q) >= 1

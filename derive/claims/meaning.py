@@ -1,0 +1,459 @@
+"""From the parsed text of a claim to statements about forms and sizes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from derive.claims import functions
+from derive.claims.names import Names, bounded_names
+from derive.claims.parse import ClaimError, Parsed, parse
+from derive.claims.values import (
+    About,
+    Both,
+    Count,
+    Everywhere,
+    Exists,
+    Negation,
+    Op,
+    Same,
+    Statement,
+)
+from derive.errors import DeriveError, WrongInput
+from derive.expr import TRUE, Cond, Expr, all_of, any_of, eq, lift, ne, negate
+from derive.form import Form, Ratio, add, build, constant
+
+MAX_POWER = 6
+MAX_ARRAY = 1024
+FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim that is ready to be judged."""
+
+    text: str
+    statement: Statement
+    hypotheses: tuple[Cond, ...]
+    iff: Cond | None = None
+
+
+def read(text: str) -> Claim:
+    """Read a claim.  Raises :class:`derive.errors.WrongInput` with the place and what was expected.
+
+    >>> read("flip(flip(x)) == x").hypotheses
+    ()
+    """
+    parsed = parse(text)
+    return _Reader(parsed).claim()
+
+
+class _Reader:
+    """One pass over the syntax; each node becomes a value (see :mod:`derive.claims.values`)."""
+
+    def __init__(self, parsed: Parsed) -> None:
+        self.parsed = parsed
+        self.names = Names(parsed.text, bounded=bounded_names(parsed))
+        self.selections: dict[str, str] = {}
+
+    def claim(self) -> Claim:
+        every = (*self.parsed.exists, self.parsed.body, self.parsed.iff, *self.parsed.hypotheses)
+        for node in every:
+            if node is not None:
+                self._declare(node)
+        self._cotangents(self.parsed.body)
+        hypotheses = tuple(self._hypothesis(h) for h in self.parsed.hypotheses)
+        statement = self.statement(self.parsed.body)
+        if self.parsed.exists:
+            if not isinstance(statement, Same):
+                self.fail(
+                    self.parsed.body, "after `exists …:` an equality of operators was expected"
+                )
+            names = tuple(self._quantified(node, statement) for node in self.parsed.exists)
+            statement = Exists(names, statement.left, statement.right)
+        iff = None if self.parsed.iff is None else self._condition(self.parsed.iff)
+        kept = tuple(h for h in hypotheses if h != TRUE)
+        return Claim(self.parsed.text.strip(), statement, kept, iff)
+
+    def _quantified(self, node: ast.expr, statement: Same) -> str:
+        inner = node.value if isinstance(node, ast.Subscript) else node
+        name = inner.id if isinstance(inner, ast.Name) else ""
+        used = {t for f in (statement.left, statement.right) for t, _ in f.tensors}
+        if name not in used:
+            self.fail(node, f"`exists {name}`: {name!r} does not occur; use it as an operand")
+        return name
+
+    # -- declarations ------------------------------------------------------------------------------
+    def _declare(self, tree: ast.expr) -> None:
+        """``x[n, c]`` anywhere declares the shape of the tensor x."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+                name = node.value.id
+                if name in functions.FUNCTIONS or name in functions.OPERATORS:
+                    continue
+                parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+                shape = tuple(self._integer(p) for p in parts)
+                known = self.names.tensors.get(name)
+                if known is not None and known.shape != shape:
+                    self.fail(node, f"the tensor {name!r} was declared with another shape before")
+                self.names.declare(name, shape)
+
+    def _cotangents(self, tree: ast.expr) -> None:
+        """The third operand of vjp is a tensor of the output's shape, wherever else it occurs."""
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in ("vjp", "grad", "transpose")
+                and node.args
+            ):
+                g = (
+                    node.args[2].id
+                    if len(node.args) > 2 and isinstance(node.args[2], ast.Name)
+                    else "g"
+                )
+                if not self.names.is_tensor(g):
+                    inner = self.value(node.args[0])
+                    if isinstance(inner, Op):
+                        self.names.declare(g, inner.form.shape)
+
+    def _hypothesis(self, node: ast.expr) -> Cond:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "integer"
+        ):
+            for a in node.args:
+                if not isinstance(a, ast.Name):
+                    self.fail(node, "integer(…) declares names; a name was expected")
+                self.names.integer(a)
+            return TRUE
+        return self._condition(node)
+
+    def _condition(self, node: ast.expr) -> Cond:
+        statement = self.statement(node)
+        cond = as_condition(statement)
+        if cond is None:
+            self.fail(node, "a condition on sizes was expected here")
+        return cond
+
+    # -- statements --------------------------------------------------------------------------------
+    def statement(self, node: ast.expr) -> Statement:
+        value = self.value(node)
+        if isinstance(value, (Same, About, Everywhere, Exists, Both, Negation)):
+            return value
+        self.fail(node, "a statement was expected: an equation, an inequality or a property")
+
+    def _compare(self, node: ast.Compare) -> Statement:
+        values = [self.value(v) for v in (node.left, *node.comparators)]
+        parts = [
+            self._compare_two(node, a, functions.COMPARISONS[type(op)], b)
+            for a, op, b in zip(values, node.ops, values[1:], strict=False)
+        ]
+        return conjunction(parts)
+
+    def _compare_two(self, node: ast.Compare, a: Any, sign: str, b: Any) -> Statement:
+        a = Op(self._array(node, a)) if isinstance(a, functions.Row) else a
+        b = Op(self._array(node, b)) if isinstance(b, functions.Row) else b
+        if isinstance(a, Count) != isinstance(b, Count):
+            count, other = (a, b) if isinstance(a, Count) else (b, a)
+            if not isinstance(other, Expr):
+                self.fail(node, "a count at every output position is compared with an integer")
+            return Everywhere(count.form, sign if count is a else FLIPPED[sign], other)
+        if isinstance(a, Op) or isinstance(b, Op):
+            left, right = self._operator(node, a, b), self._operator(node, b, a)
+            if sign not in ("==", "!="):
+                self.fail(node, "operators are equal or not; there is no order between them")
+            same = self._same(node, left, right)
+            return same if sign == "==" else Negation(same)
+        if isinstance(a, tuple) and isinstance(b, tuple):
+            if len(a) != len(b):
+                return About(any_of()) if sign == "==" else About(TRUE)
+            return conjunction(
+                [self._compare_two(node, u, sign, v) for u, v in zip(a, b, strict=True)]
+            )
+        if isinstance(a, tuple) and len(a) == 1:
+            return self._compare_two(node, a[0], sign, b)
+        if isinstance(b, tuple) and len(b) == 1:
+            return self._compare_two(node, a, sign, b[0])
+        left_number, right_number = as_ratio(a), as_ratio(b)
+        if left_number is None or right_number is None:
+            self.fail(
+                node, f"{functions.describe(a)} and {functions.describe(b)} cannot be compared"
+            )
+        return About(compare_numbers(left_number, sign, right_number))
+
+    def _operator(self, node: ast.expr, value: Any, other: Any) -> Op:
+        """An operator; the number 0 stands for the zero operator."""
+        if isinstance(value, Op):
+            return value
+        if as_ratio(value) == Ratio(lift(0)) and isinstance(other, Op):
+            return Op(build(other.form.shape, lambda *i: constant(0)))
+        if isinstance(value, tuple):
+            return Op(self._array(node, value))
+        self.fail(node, f"{functions.describe(value)} cannot be compared with an operator")
+
+    def _same(self, node: ast.expr, left: Op, right: Op) -> Statement:
+        if left.form.rank != right.form.rank:
+            raise WrongInput(
+                f"comparing operators: the left side has {left.form.rank} axes, the right side "
+                f"{right.form.rank}, so they are never the same kind of thing; give both the same axes"
+            )
+        if left.selects or right.selects:
+            if left.relation is not None and right.relation is not None:
+                return Same(left.relation, right.relation, reads_only=True)
+        return Same(left.form, right.form)
+
+    # -- expressions -------------------------------------------------------------------------------
+    def value(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value=value):
+                return self._constant(value)
+            case ast.Name():
+                return self._name(node)
+            case ast.Tuple(elts=elements):
+                return tuple(self.value(e) for e in elements)
+            case ast.List(elts=elements):
+                return functions.Row(tuple(self.value(e) for e in elements))
+            case ast.Subscript():
+                return self._subscript(node)
+            case ast.BinOp(left=left, op=op, right=right):
+                return self._binary(node, self.value(left), op, self.value(right))
+            case ast.UnaryOp(op=op, operand=operand):
+                return self._unary(node, op, self.value(operand))
+            case ast.BoolOp(op=op, values=values):
+                return self._boolean(node, op, [self.statement(v) for v in values])
+            case ast.Compare():
+                return self._compare(node)
+            case ast.Call():
+                return self._call(node)
+        self.fail(node, "this cannot be part of a claim")
+
+    def _constant(self, value: object) -> Any:
+        if isinstance(value, bool) or value is None or isinstance(value, str):
+            return value
+        if isinstance(value, int):
+            return lift(value)
+        q = Fraction(str(value))
+        return Ratio(lift(q.numerator), lift(q.denominator))
+
+    def _name(self, node: ast.Name) -> Any:
+        if self.names.is_tensor(node.id):
+            form = self.names.tensor(node.id)
+            return Op(form, form)
+        return self.names.integer(node)
+
+    def _integer(self, node: ast.expr) -> Expr:
+        value = self.value(node)
+        if isinstance(value, tuple) and len(value) == 1:
+            value = value[0]
+        if not isinstance(value, Expr):
+            self.fail(node, f"an integer was expected, not {functions.describe(value)}")
+        return value
+
+    def _subscript(self, node: ast.Subscript) -> Any:
+        if isinstance(node.value, ast.Name) and node.value.id in self.names.tensors:
+            form = self.names.tensors[node.value.id]
+            return Op(form, form)
+        value = self.value(node.value)
+        if isinstance(value, tuple) and isinstance(node.slice, (ast.Constant, ast.UnaryOp)):
+            at = self._integer(node.slice).constant
+            if at is not None and -len(value) <= at < len(value):
+                return value[at]
+        self.fail(node, "only a tensor can be given a shape, and only a shape has numbered parts")
+
+    def _unary(self, node: ast.UnaryOp, op: ast.unaryop, value: Any) -> Any:
+        if isinstance(op, ast.Not):
+            if isinstance(value, About):
+                return About(negate(value.cond))
+            if isinstance(value, Same):
+                return Negation(value)
+            self.fail(node, "only a condition on sizes or an equality of operators can be negated")
+        if isinstance(op, ast.UAdd):
+            return value
+        return self._binary(node, lift(-1), ast.Mult(), value)
+
+    def _boolean(self, node: ast.BoolOp, op: ast.boolop, parts: list[Statement]) -> Statement:
+        conds = [as_condition(p) for p in parts]
+        if isinstance(op, ast.And):
+            return conjunction(parts)
+        if all(c is not None for c in conds):
+            return About(any_of(*(c for c in conds if c is not None)))
+        self.fail(node, "`or` joins conditions on sizes only")
+
+    def _binary(self, node: ast.expr, a: Any, op: ast.operator, b: Any) -> Any:
+        if isinstance(a, functions.Row):
+            a = Op(self._array(node, a))
+        if isinstance(b, functions.Row):
+            b = Op(self._array(node, b))
+        if isinstance(a, Op) or isinstance(b, Op):
+            return self._operator_arithmetic(node, a, op, b)
+        left, right = as_ratio(a), as_ratio(b)
+        if left is None or right is None:
+            self.fail(
+                node, f"{functions.describe(a)} and {functions.describe(b)} cannot be combined"
+            )
+        if isinstance(op, ast.Div):
+            if right.num == 0:
+                self.fail(node, "this divides by zero")
+            return simplest(left * Ratio(right.den, right.num))
+        if isinstance(op, (ast.Add, ast.Sub)):
+            sign = 1 if isinstance(op, ast.Add) else -1
+            return simplest(
+                Ratio(left.num * right.den + right.num * left.den * sign, left.den * right.den)
+            )
+        if isinstance(op, ast.Mult):
+            return simplest(left * right)
+        if left.den != 1 or right.den != 1:
+            self.fail(node, "integers were expected here")
+        return self._integer_arithmetic(node, left.num, op, right.num)
+
+    def _integer_arithmetic(self, node: ast.expr, a: Expr, op: ast.operator, b: Expr) -> Expr:
+        if isinstance(op, ast.Pow):
+            power = b.constant
+            if power is None or not 0 <= power <= MAX_POWER:
+                self.fail(node, f"powers go from 0 to {MAX_POWER}")
+            if a.constant is not None and abs(a.constant) > 1000:
+                self.fail(node, "the number is too large; use a symbol for a large size")
+            return a**power
+        if b.constant is not None and b.constant <= 0:
+            self.fail(node, "the divisor of // and % is positive")
+        if isinstance(op, ast.FloorDiv):
+            return a // b
+        if isinstance(op, ast.Mod):
+            return a % b
+        self.fail(node, "this operation is not defined on integers")
+
+    def _operator_arithmetic(self, node: ast.expr, a: Any, op: ast.operator, b: Any) -> Op:
+        if isinstance(a, Op) and isinstance(b, Op):
+            if not isinstance(op, (ast.Add, ast.Sub)):
+                self.fail(node, "operators are added, subtracted, and multiplied by numbers")
+            sign = 1 if isinstance(op, ast.Add) else -1
+            return Op(
+                add(a.form, scaled(b.form, Ratio(lift(sign)))), selects=a.selects or b.selects
+            )
+        number = as_ratio(b if isinstance(a, Op) else a)
+        form = a if isinstance(a, Op) else b
+        if (
+            number is None
+            or not isinstance(op, (ast.Mult, ast.Div))
+            or (isinstance(op, ast.Div) and form is b)
+        ):
+            self.fail(node, "operators are added, subtracted, and multiplied by numbers")
+        if isinstance(op, ast.Div):
+            if number.num == 0:
+                self.fail(node, "this divides by zero")
+            number = Ratio(number.den, number.num)
+        return Op(scaled(form.form, number), selects=form.selects)
+
+    def _array(self, node: ast.expr, rows: Any) -> Form:
+        """Numbers given in full, as an operator without inputs."""
+        shape: list[int] = []
+        inner = rows
+        while isinstance(inner, functions.Row):
+            shape.append(len(inner.values))
+            inner = inner.values[0] if inner.values else None
+        entries = functions.flatten(rows, tuple(shape))
+        if not shape or entries is None or 0 in shape:
+            self.fail(node, "an array was expected: rows of equal length with at least one number")
+        if len(entries) > MAX_ARRAY:
+            self.fail(node, f"arrays have at most {MAX_ARRAY} numbers")
+        return functions.array(entries, tuple(shape))
+
+    def _call(self, node: ast.Call) -> Any:
+        name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
+        if isinstance(node.func, ast.Name) and any(k.arg is None for k in node.keywords):
+            self.fail(node, "`**` cannot be part of a claim")
+        arguments = [self.value(a) for a in node.args]
+        keywords = {k.arg: self.value(k.value) for k in node.keywords if k.arg is not None}
+        arguments = [
+            Op(self._array(node, a)) if isinstance(a, functions.Row) else a for a in arguments
+        ]
+        keywords = {
+            k: Op(self._array(node, v)) if isinstance(v, functions.Row) else v
+            for k, v in keywords.items()
+        }
+        selection = self.selections.setdefault(
+            ast.unparse(node), _selection_name(len(self.selections))
+        )
+        if name != "max_pool":
+            self.selections.pop(ast.unparse(node), None)
+        try:
+            return functions.call(name, arguments, keywords, self.names, selection)
+        except ClaimError:
+            raise
+        except DeriveError as e:
+            raise ClaimError(self.parsed.text, node.col_offset, str(e)) from None
+        except TypeError as e:
+            raise ClaimError(
+                self.parsed.text, node.col_offset, f"{name}: {functions.signature_error(name, e)}"
+            ) from None
+
+    def fail(self, node: ast.expr, expected: str) -> Any:
+        raise ClaimError(self.parsed.text, getattr(node, "col_offset", 0), expected)
+
+
+def _selection_name(number: int) -> str:
+    return "σ" if number == 0 else f"σ_{number}"
+
+
+def scaled(form: Form, number: Ratio) -> Form:
+    """An operator times a number."""
+    if number == Ratio():
+        return form
+    scale: Callable[..., Form] = functions.OPERATORS["scale"].build
+    return scale(form, number.num, number.den)
+
+
+def as_ratio(value: Any) -> Ratio | None:
+    """A number as a ratio of integer expressions; None for anything else."""
+    if isinstance(value, Ratio):
+        return value
+    return Ratio(value) if isinstance(value, Expr) else None
+
+
+def simplest(number: Ratio) -> Expr | Ratio:
+    """An integer expression where the denominator is 1 (or divides out visibly)."""
+    if number.den == 1:
+        return number.num
+    whole = (
+        number.num // number.den if number.den.constant is None or number.den.constant > 0 else None
+    )
+    if whole is not None and whole * number.den == number.num:
+        return whole
+    return number
+
+
+def compare_numbers(a: Ratio, sign: str, b: Ratio) -> Cond:
+    """Compare two ratios whose denominators are positive."""
+    left, right = a.num * b.den, b.num * a.den
+    return {
+        "==": lambda: eq(left, right),
+        "!=": lambda: ne(left, right),
+        "<": lambda: left < right,
+        "<=": lambda: left <= right,
+        ">": lambda: left > right,
+        ">=": lambda: left >= right,
+    }[sign]()
+
+
+def conjunction(parts: Sequence[Statement]) -> Statement:
+    """Several statements as one; conditions on sizes are joined."""
+    conds = [as_condition(p) for p in parts]
+    if all(c is not None for c in conds):
+        return About(all_of(*(c for c in conds if c is not None)))
+    return parts[0] if len(parts) == 1 else Both(tuple(parts))
+
+
+def as_condition(statement: Statement) -> Cond | None:
+    """The condition that a statement is, if it speaks of sizes alone."""
+    if isinstance(statement, About):
+        return statement.cond
+    if isinstance(statement, Both):
+        conds = [as_condition(p) for p in statement.parts]
+        if all(c is not None for c in conds):
+            return all_of(*(c for c in conds if c is not None))
+    return None

@@ -1,0 +1,107 @@
+"""The names of a claim: which are sizes, which are tensors, and how each was declared.
+
+Standard symbols need no declaration: sizes ``n m k l s d e c h`` (with digits or suffixes: ``n1``,
+``c_in``) are at least 1, paddings ``p…`` and output paddings ``r…`` at least 0; the tensors ``x``,
+``w``, ``v`` are 1-D of lengths ``n``, ``k``, ``l`` unless written with their shape, ``x[n1, n2]``.
+A hypothesis that bounds any other name (``for q >= 0``) or ``for integer(q)`` declares it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+
+from derive.claims.parse import ClaimError, Parsed
+from derive.expr import RESERVED, Expr, symbol
+from derive.form import Form, tensor
+
+SIZE = re.compile(r"[nmklsdech](\d|_\w+)*|groups|channels|height|width|batch")
+AMOUNT = re.compile(r"[pr](\d|_\w+)*|padding")
+TENSORS = {"x": "n", "w": "k", "v": "l"}
+
+
+@dataclass
+class Names:
+    """The names met so far in a claim, in the text ``text``."""
+
+    text: str
+    integers: dict[str, Expr] = field(default_factory=dict)
+    tensors: dict[str, Form] = field(default_factory=dict)
+    bounded: frozenset[str] = frozenset()
+
+    def integer(self, node: ast.Name) -> Expr:
+        """The integer that a name stands for; an error says how to declare it."""
+        name = node.id
+        if name not in self.integers:
+            if RESERVED.fullmatch(name):
+                raise ClaimError(
+                    self.text,
+                    node.col_offset,
+                    f"{name!r} is reserved for an index; use another name",
+                )
+            if name in self.bounded:
+                self.integers[name] = symbol(name)
+            elif SIZE.fullmatch(name):
+                self.integers[name] = symbol(name, 1)
+            elif AMOUNT.fullmatch(name):
+                self.integers[name] = symbol(name, 0)
+            else:
+                raise ClaimError(
+                    self.text,
+                    node.col_offset,
+                    f"the symbol {name!r} is free; declare it with `for {name} >= 1`, with "
+                    f"`for integer({name})`, or as a tensor with its shape, `{name}[n]`",
+                )
+        return self.integers[name]
+
+    def is_tensor(self, name: str) -> bool:
+        return name in self.tensors or (name in TENSORS and name not in self.bounded)
+
+    def tensor(self, name: str) -> Form:
+        """A tensor by its name; the standard ones have standard lengths."""
+        if name not in self.tensors:
+            self.tensors[name] = tensor(name, self.integer(ast.Name(TENSORS[name], col_offset=0)))
+        return self.tensors[name]
+
+    def declare(self, name: str, shape: tuple[Expr, ...]) -> Form:
+        self.tensors[name] = tensor(name, *shape)
+        return self.tensors[name]
+
+
+def bounded_names(parsed: Parsed) -> frozenset[str]:
+    """Names that the hypotheses declare: compared with something from below, or ``integer(name)``.
+
+    A standard size keeps its own minimum unless the hypothesis bounds it by a number.
+    """
+    found: set[str] = set()
+    for h in parsed.hypotheses:
+        for node in ast.walk(h):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "integer"
+            ):
+                found |= {a.id for a in node.args if isinstance(a, ast.Name)}
+            if isinstance(node, ast.Compare):
+                found |= _bounded(node)
+    return frozenset(found)
+
+
+def _bounded(node: ast.Compare) -> set[str]:
+    found: set[str] = set()
+    sides = [node.left, *node.comparators]
+    for left, op, right in zip(sides, node.ops, sides[1:], strict=False):
+        if isinstance(op, (ast.Lt, ast.LtE)):
+            left, right = right, left
+        elif not isinstance(op, (ast.Gt, ast.GtE, ast.Eq)):
+            continue
+        if isinstance(left, ast.Name) and _free(left.id, right):
+            found.add(left.id)
+    return found
+
+
+def _free(name: str, bound: ast.expr) -> bool:
+    standard = SIZE.fullmatch(name) is not None
+    number = isinstance(bound, (ast.Constant, ast.UnaryOp))
+    return not standard and (number or AMOUNT.fullmatch(name) is None)

@@ -1,0 +1,84 @@
+"""What the expressions of a claim stand for: operators, numbers, counts, and statements about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from derive.expr import Cond, Expr
+from derive.form import Form, Ratio
+
+
+@dataclass(frozen=True)
+class Op:
+    """An operator applied to tensors.
+
+    ``form`` is linear (a max pooling with an unknown selection).  ``relation`` says which inputs an
+    output of compositions of max pools and rearrangements reads: two such compositions are equal
+    for all inputs iff they read the same; None where that reading makes no sense.  ``selects`` is
+    true when a max pooling takes part.
+    """
+
+    form: Form
+    relation: Form | None = None
+    selects: bool = False
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number at every output position, such as how many contributions meet there."""
+
+    form: Form  # without reads: the coefficient at an output index is the number
+
+
+@dataclass(frozen=True)
+class Same:
+    """Two operators are the same."""
+
+    left: Form
+    right: Form
+    reads_only: bool = False  # compare what is read (max, +), not how often
+
+
+@dataclass(frozen=True)
+class About:
+    """A statement about sizes."""
+
+    cond: Cond
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """A comparison that holds at every output position of a count."""
+
+    count: Form
+    comparison: str
+    bound: Expr
+
+
+@dataclass(frozen=True)
+class Exists:
+    """There are tensors ``names`` (fixed kernels, independent of ``x``) that make two operators the
+    same, for every value of the other tensors."""
+
+    names: tuple[str, ...]
+    left: Form
+    right: Form
+
+
+@dataclass(frozen=True)
+class Both:
+    """Several statements at once."""
+
+    parts: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class Negation:
+    """The statement is false for all sizes that the hypotheses allow (two operators never agree)."""
+
+    part: Statement
+
+
+Statement: TypeAlias = Same | About | Everywhere | Exists | Both | Negation
+Value: TypeAlias = "Op | Count | Expr | Ratio | Statement | str | bool | None | tuple[Value, ...]"
