@@ -3,7 +3,7 @@
 Everything here is loaded when it is first used, so that ``import derive`` costs nothing.
 
 >>> import derive
->>> derive.prove_theorem("input-gradient-general").verdict
+>>> derive.prove_theorem("toeplitz-1d").verdict
 'proved'
 >>> print(derive.matrix_of("correlate", n=4, k=2))
 w_0 w_1   ·   ·

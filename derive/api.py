@@ -1,6 +1,6 @@
 """The catalogue as a Python API: ids, theorems, proofs, several at once.
 
->>> result = prove_theorem("input-gradient-general")
+>>> result = prove_theorem("toeplitz-1d")
 >>> result.verdict
 'proved'
 """
@@ -13,19 +13,29 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
 from derive import summary
 from derive.errors import DeriveError, WrongInput
-from derive.theorems import FAMILIES, load
+from derive.theorems import FAMILIES, family_of, load
 
 if TYPE_CHECKING:
+    from derive.numeric.crosscheck import PartCheck
     from derive.prove import Proof
     from derive.theorems.model import Theorem
 
 WORKERS = 2
 """The number of processes that prove at the same time, unless one asks for another."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A proof and, where they were asked for, the numeric cross-checks of its parts."""
+
+    proof: Proof
+    checks: tuple[PartCheck, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,7 @@ def theorem_ids(family: str | None = None) -> tuple[str, ...]:
         return tuple(catalogue)
     if family not in FAMILIES:
         raise WrongInput(f"family {family!r} is unknown; {_suggest(family, FAMILIES)}")
-    return tuple(name for name, make in catalogue.items() if make().family == family)
+    return tuple(name for name in catalogue if family_of(name) == family)
 
 
 def get_theorem(name: str) -> Theorem:
@@ -135,28 +145,40 @@ def prove_theorems(
     names: Sequence[str] | None = None,
     workers: int = WORKERS,
     done: Callable[[str], None] = lambda name: None,
-) -> list[Proof]:
+    check: bool = False,
+    frameworks: Sequence[str] = (),
+) -> list[Found]:
     """Prove several theorems (all by default) in ``workers`` processes.
 
-    ``done`` is called with each id when it is finished; the proofs are returned in the order of
-    ``names``, whichever finished first.  Raises :class:`derive.errors.WrongInput` for an unknown
-    id, before anything is proved.
+    Args:
+        names: their ids.
+        workers: the number of processes.
+        done: called with each id when it is finished.
+        check: whether to run the numeric cross-checks as well.
+        frameworks: frameworks that take part in the cross-checks besides the naive loops.
+
+    Returns:
+        what was found, in the order of ``names``, whichever finished first.
+
+    Raises:
+        WrongInput: for an unknown id, before anything is proved.
     """
     wanted = theorem_ids() if names is None else tuple(dict.fromkeys(names))
     for name in wanted:
         get_theorem(name)
+    job = partial(_prove, check=check, frameworks=tuple(frameworks))
     workers = min(workers, len(wanted), os.cpu_count() or 1)
-    found: dict[str, Proof] = {}
+    found: dict[str, Found] = {}
     if workers <= 1:
         for name in wanted:
-            found[name] = _prove(name)
+            found[name] = job(name)
             done(name)
         return [found[name] for name in wanted]
     # "spawn" behaves alike on every system, and does not copy a process that has threads.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            futures = {pool.submit(_prove, name): name for name in wanted}
+            futures = {pool.submit(job, name): name for name in wanted}
             for future in as_completed(futures):
                 found[futures[future]] = future.result()
                 done(futures[future])
@@ -166,11 +188,14 @@ def prove_theorems(
     return [found[name] for name in wanted]
 
 
-def _prove(name: str) -> Proof:
+def _prove(name: str, check: bool, frameworks: Sequence[str]) -> Found:
+    from derive.numeric.crosscheck import cross_check
     from derive.prove import prove
 
     try:
-        return prove(load()[name]())
+        theorem = load()[name]()
+        checks = cross_check(theorem, frameworks=frameworks) if check else ()
+        return Found(prove(theorem), checks)
     except DeriveError as error:
         # A theorem of the catalogue that cannot be stated is a defect of the catalogue, never the
         # fault of who asked for its proof.

@@ -5,6 +5,7 @@ Only what a command needs is imported, when it runs.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -15,13 +16,14 @@ import click
 
 from derive import __version__
 from derive.cli_matrix import matrix_command
-from derive.errors import DeriveError
+from derive.errors import DeriveError, NotSupported
 
 FORMATS = ("tex", "html", "md", "pdf")
+FRAMEWORKS = {"torch": "PyTorch"}
 WRONG_INPUT, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
 NO_TEX = (
     "no TeX engine was found; install one (for example the Debian packages texlive-latex-extra, "
-    "texlive-pictures, lmodern and latexmk)"
+    "texlive-pictures and lmodern)"
 )
 EXIT_CODES = """\b
 Exit codes:
@@ -61,32 +63,48 @@ def cli(context: click.Context) -> None:
     multiple=True,
     help="May be given several times.  [default: tex, html, and pdf where a TeX engine is found]",
 )
+@click.option(
+    "--framework",
+    "frameworks",
+    type=click.Choice(tuple(FRAMEWORKS)),
+    multiple=True,
+    help="Cross-check against this framework too, and show it in the documents.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes that prove.  [default: 2]")
-def prove(ids: tuple[str, ...], out: Path, formats: tuple[str, ...], jobs: int | None) -> int:
+def prove(
+    ids: tuple[str, ...],
+    out: Path,
+    formats: tuple[str, ...],
+    frameworks: tuple[str, ...],
+    jobs: int | None,
+) -> int:
     """Prove theorems (all of them when no ID is given) and write the documents."""
-    from derive import document, summary
+    from derive import summary
     from derive.api import get_theorem
     from derive.cli_output import staged
-    from derive.cli_show import prove_with_progress, summary_table
-    from derive.errors import NotSupported
+    from derive.cli_show import check_rows, prove_with_progress, summary_table
+    from derive.document import book, tex
 
     for name in ids:
         get_theorem(name)
-    engine = document.find_tex_engine()
+    for name in frameworks:
+        if importlib.util.find_spec(name) is None:
+            raise NotSupported(f"--framework {name}: it is not installed; pip install {name}")
+    engine = tex.find_tex_engine()
     if "pdf" in formats and engine is None:
         raise NotSupported(f"--format pdf: {NO_TEX}, or ask for another format")
-    wanted = tuple(dict.fromkeys(formats)) or (
-        ("tex", "html", "pdf") if engine else ("tex", "html")
-    )
+    wanted = tuple(dict.fromkeys(formats)) or ("tex", "html", *(("pdf",) if engine else ()))
     with staged(out) as folder:
-        proofs = prove_with_progress(ids or None, jobs)
-        document.write_book(proofs, folder, wanted)
+        asked = [FRAMEWORKS[name] for name in dict.fromkeys(frameworks)]
+        found = prove_with_progress(ids or None, jobs, check=True, frameworks=asked)
+        checks = {f.proof.theorem.id: check_rows(f.checks) for f in found}
+        book.write_book([f.proof for f in found], folder, wanted, checks)
         written = sum(1 for f in folder.rglob("*") if f.is_file())
-    summary_table(proofs)
+    summary_table(found)
     click.echo(f"{written} files in {out}{os.sep} ({', '.join(wanted)})")
     if not formats and engine is None:
         click.echo(f"No PDF was made: {NO_TEX} and run the command again.", err=True)
-    return summary.exit_code(map(summary.verdict, proofs))
+    return summary.exit_code(summary.verdict(f.proof, f.checks) for f in found)
 
 
 @cli.command(
@@ -123,12 +141,12 @@ def theorems(as_json: bool, ids_only: bool, family: str | None, jobs: int | None
     from derive import summary
     from derive.cli_show import prove_with_progress, theorem_table
 
-    proofs = prove_with_progress(names, jobs)
+    found = prove_with_progress(names, jobs)
     if as_json:
-        click.echo(json.dumps([summary.row(p) for p in proofs], indent=2, ensure_ascii=False))
+        click.echo(json.dumps([summary.row(f.proof) for f in found], indent=2, ensure_ascii=False))
     else:
-        theorem_table(proofs)
-    return summary.exit_code(map(summary.verdict, proofs))
+        theorem_table(found)
+    return summary.exit_code(summary.verdict(f.proof) for f in found)
 
 
 cli.add_command(matrix_command)

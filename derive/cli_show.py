@@ -7,23 +7,29 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from derive import summary
-from derive.api import WORKERS, prove_theorems, theorem_ids
+from derive.api import WORKERS, Found, prove_theorems, theorem_ids
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from derive.prove import Proof
+    from derive.document.model import CheckRow
+    from derive.numeric.crosscheck import PartCheck
 
 STYLES = {"proved": "green", "refuted": "bold red", "undecided": "bold yellow"}
 PIPED_WIDTH = 120
 
 
-def prove_with_progress(names: Sequence[str] | None, jobs: int | None) -> list[Proof]:
+def prove_with_progress(
+    names: Sequence[str] | None,
+    jobs: int | None,
+    check: bool = False,
+    frameworks: Sequence[str] = (),
+) -> list[Found]:
     """Prove the named theorems; a progress bar on standard error where that is a terminal."""
     workers = WORKERS if jobs is None else jobs
     wanted = theorem_ids() if names is None else tuple(dict.fromkeys(names))
     if not sys.stderr.isatty():
-        return prove_theorems(wanted, workers)
+        return prove_theorems(wanted, workers, check=check, frameworks=frameworks)
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -35,22 +41,38 @@ def prove_with_progress(names: Sequence[str] | None, jobs: int | None) -> list[P
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("proving", total=len(wanted))
-        return prove_theorems(
-            wanted, workers, lambda name: progress.update(task, advance=1, description=name)
+
+        def done(name: str) -> None:
+            progress.update(task, advance=1, description=name)
+
+        return prove_theorems(wanted, workers, done, check, frameworks)
+
+
+def check_rows(checks: Sequence[PartCheck]) -> list[CheckRow]:
+    """The numeric cross-checks of a theorem as its document shows them."""
+    from derive.document.model import CheckRow
+
+    several = len(checks) > 1
+    return [
+        CheckRow(
+            (f"statement {number}: " if several else "") + summary.configuration(line), line.results
         )
+        for number, check in enumerate(checks, 1)
+        for line in check.rows
+    ]
 
 
-def summary_table(proofs: Sequence[Proof]) -> None:
+def summary_table(found: Sequence[Found]) -> None:
     """One line a theorem: id, verdict, seconds; then the counts, and why something is missing."""
-    _table(proofs, with_title=False)
+    _table(found, with_title=False)
 
 
-def theorem_table(proofs: Sequence[Proof]) -> None:
+def theorem_table(found: Sequence[Found]) -> None:
     """One line a theorem: id, family, verdict, seconds, title."""
-    _table(proofs, with_title=True)
+    _table(found, with_title=True)
 
 
-def _table(proofs: Sequence[Proof], with_title: bool) -> None:
+def _table(found: Sequence[Found], with_title: bool) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -63,22 +85,23 @@ def _table(proofs: Sequence[Proof], with_title: bool) -> None:
     table.add_column("seconds", justify="right", no_wrap=True)
     if with_title:
         table.add_column("title")
-    for proof in proofs:
-        theorem, found = proof.theorem, summary.verdict(proof)
-        cells = [Text(theorem.id), Text(found, STYLES[found]), Text(f"{proof.seconds:.2f}")]
+    verdicts = [summary.verdict(f.proof, f.checks) for f in found]
+    for f, verdict in zip(found, verdicts, strict=True):
+        theorem = f.proof.theorem
+        seconds = f"{f.proof.seconds:.2f}"
+        cells = [Text(theorem.id), Text(verdict, STYLES[verdict]), Text(seconds)]
         if with_title:
             bounded = f" (bounded: {theorem.bounded})" if theorem.bounded else ""
             cells = [cells[0], Text(theorem.family), *cells[1:], Text(theorem.title + bounded)]
         table.add_row(*cells)
     console = _console()
     console.print(table)
-    verdicts = [summary.verdict(p) for p in proofs]
     counts = [f"{verdicts.count(v)} {v}" for v in summary.EXIT_CODES if v in verdicts]
     console.print(Text(", ".join(counts)))
-    for proof in proofs:
-        why = summary.shortfall(proof)
+    for f in found:
+        why = summary.shortfall(f.proof, f.checks)
         if why:
-            console.print(Text(f"{proof.theorem.id}: {why}"))
+            console.print(Text(f"{f.proof.theorem.id}: {why}"))
 
 
 def _console() -> Console:

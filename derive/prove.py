@@ -15,7 +15,7 @@ from derive.decide.normal import summed
 from derive.decide.solver import DEFAULT_SECONDS, Law
 from derive.decide.verdict import HoldsWhen, Proved, Refuted, Verdict
 from derive.errors import NotSupported
-from derive.expr import Cond, negate
+from derive.expr import FALSE, Cond, negate
 from derive.form import Form
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Statement, Step, Theorem
 
@@ -119,6 +119,8 @@ def chain(part: Part, seconds: float = DEFAULT_SECONDS) -> tuple[Link, ...]:
     """
     if not isinstance(part.statement, (Equal, EqualIff)):
         return ()
+    if isinstance(part.statement, EqualIff) and part.statement.condition == FALSE:
+        return ()  # different for all sizes: there is no chain to show
     left, right = part.statement.left, part.statement.right
     hypotheses = part.hypotheses
     if isinstance(part.statement, EqualIff):

@@ -6,8 +6,8 @@ and of its near-miss twin; it is stored nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TypedDict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypedDict
 
 from derive.decide.solver import Law
 from derive.decide.verdict import HoldsWhen, Proved, Refuted, Undecided, Verdict, name
@@ -15,6 +15,9 @@ from derive.expr import Cond, Expr, Sym, cond_symbols
 from derive.form import Form
 from derive.prove import PartProof, Proof
 from derive.theorems.model import Holds, Part, Statement
+
+if TYPE_CHECKING:
+    from derive.numeric.crosscheck import CheckRow, PartCheck
 
 EXIT_CODES = {"proved": 0, "refuted": 1, "undecided": 3}
 """The exit code for a verdict; 2 is for wrong input.  Of several verdicts a refutation wins."""
@@ -47,21 +50,19 @@ class Row(TypedDict):
     parts: list[PartRow]
 
 
-def verdict(proof: Proof) -> str:
+def verdict(proof: Proof, checks: Sequence[PartCheck] = ()) -> str:
     """``"proved"``, ``"refuted"`` (a part of it is false) or ``"undecided"``.
 
     Proved means: every part and every step of its chain is proved, in "exactly when" parts both
-    directions, and the near-miss twin is refuted.
+    directions, and the near-miss twin is refuted; and no numeric cross-check disagrees.
     """
     if any(isinstance(p.verdict, Refuted) for p in proof.parts):
         return "refuted"
-    return "proved" if proof.proved else "undecided"
+    return "undecided" if shortfall(proof, checks) else "proved"
 
 
-def shortfall(proof: Proof) -> str | None:
+def shortfall(proof: Proof, checks: Sequence[PartCheck] = ()) -> str | None:
     """Why a theorem is not proved, or None for a proved one."""
-    if proof.proved:
-        return None
     for number, part in enumerate(proof.parts, 1):
         if not isinstance(part.verdict, (Proved, HoldsWhen)):
             return f"part {number}: {explain(part.verdict)}"
@@ -69,7 +70,23 @@ def shortfall(proof: Proof) -> str | None:
         for link in part.chain:
             if link.verdict is not None and not isinstance(link.verdict, Proved):
                 return f"part {number}, the step {link.reason!r}: {explain(link.verdict)}"
-    return f"the near-miss twin should be refuted: {explain(proof.twin)}"
+    if not isinstance(proof.twin, Refuted):
+        return f"the near-miss twin should be refuted: {explain(proof.twin)}"
+    if not proof.proved:
+        return "the prover does not call it proved"
+    for number, check in enumerate(checks, 1):
+        if not check.rows:
+            return f"part {number}: no sizes were found for a numeric cross-check"
+        for line in check.rows:
+            if not line.ok:
+                against = ", ".join(name for name, agrees in line.results if not agrees)
+                return f"part {number}: at {configuration(line)} the numbers disagree ({against})"
+    return None
+
+
+def configuration(line: CheckRow) -> str:
+    """The sizes of a cross-check in plain text."""
+    return ", ".join(f"{name} = {v}" for name, v in line.sizes) or "no sizes"
 
 
 def explain(found: Verdict) -> str:

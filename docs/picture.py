@@ -35,15 +35,21 @@ def picture() -> str:
     width, height = 2 * MARGIN + wide + GAP + tall, HEAD + wide + FOOT + MARGIN
     middle = HEAD + (wide - tall) // 2
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" font-family="Georgia, serif" fill="{INK}">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+            f'height="{height}" font-family="Georgia, serif" fill="{INK}">'
+        ),
         f"<title>The matrix of a correlation with stride {S} and its transpose</title>",
         f'<rect width="{width}" height="{height}" rx="8" fill="{PAPER}"/>',
         *_grid(a, MARGIN, middle),
         *_grid(b, MARGIN + wide + GAP, HEAD),
         _text(MARGIN + wide / 2, middle - 14, f"y = A x:  correlate, n = {N}, k = {K}, s = {S}"),
         _text(MARGIN + wide + GAP + tall / 2, HEAD - 14, "∇x = Aᵀ g"),
-        _text(width / 2, height - 20, f"Aᵀ:  insert {S - 1} zero, pad by {K - 1}, correlate with the flipped kernel"),
+        _text(
+            width / 2,
+            height - 20,
+            f"Aᵀ:  insert {S - 1} zero, pad by {K - 1}, correlate with the flipped kernel",
+        ),
         _text(MARGIN + wide + GAP / 2, HEAD + wide / 2 + 6, "⟶", 26),
         "</svg>",
     ]

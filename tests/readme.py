@@ -36,7 +36,7 @@ def setup_commands() -> tuple[list[str], list[str]]:
     return main, test
 
 
-def test_command() -> str:
+def command_of_the_tests() -> str:
     """The command that runs the tests, without the installation."""
     return setup_commands()[1][-1]
 
@@ -44,4 +44,4 @@ def test_command() -> str:
 if __name__ == "__main__":
     if sys.argv[1:] != ["test-command"]:
         sys.exit("usage: python tests/readme.py test-command")
-    print(test_command())  # noqa: T201 (its whole purpose)
+    print(command_of_the_tests())  # noqa: T201 (its whole purpose)

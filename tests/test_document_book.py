@@ -45,7 +45,11 @@ def test_plain_text_cannot_become_latex() -> None:
     found = escape_latex("\\input{x} $y$ %z & # _ ^ ~ {}")
     for command in (r"\input", "$y$"):
         assert command not in found
-    bare = found.replace(r"\textbackslash{}", "").replace(r"\textasciicircum{}", "").replace(r"\textasciitilde{}", "")
+    bare = (
+        found.replace(r"\textbackslash{}", "")
+        .replace(r"\textasciicircum{}", "")
+        .replace(r"\textasciitilde{}", "")
+    )
     assert not re.search(r"(?<!\\)[&%#_$^~{}]", bare)
 
 
@@ -64,7 +68,11 @@ def test_inline_formulas_stay_formulas() -> None:
 def test_mathml_has_no_raw_tex() -> None:
     for name, o in OPERATORS.items():
         assert "\\" not in mathml(o.latex), name
-    for tex in (r"\sum_{\substack{0 \le t < k \\ s\,i = j}} \frac{1}{k}\,x[j]", r"\lfloor a/b \rfloor \bmod c", r"b \nmid a"):
+    for tex in (
+        r"\sum_{\substack{0 \le t < k \\ s\,i = j}} \frac{1}{k}\,x[j]",
+        r"\lfloor a/b \rfloor \bmod c",
+        r"b \nmid a",
+    ):
         assert "\\" not in mathml(tex)
 
 
@@ -97,7 +105,10 @@ def test_a_call_shows_every_parameter() -> None:
                  r"\text{base dilation }e", r"(p_{\mathrm{lo}},\, p_{\mathrm{hi}})"):  # fmt: skip
         assert part in text
     assert piece(vjp(y, "x"), Setting(), Unnamed()).text().startswith(r"\nabla_{x}\,\bigl\langle g")
-    assert piece(zero_insert(tensor("x", n), s), Setting(), Unnamed()).text() == r"\operatorname{zero\,insert}_{s}(x)"
+    assert (
+        piece(zero_insert(tensor("x", n), s), Setting(), Unnamed()).text()
+        == r"\operatorname{zero\,insert}_{s}(x)"
+    )
 
 
 def test_long_calls_are_broken_without_losing_anything() -> None:
@@ -131,13 +142,24 @@ def _texts(d: Document) -> str:
 def test_a_failed_proof_cannot_be_shown_as_a_proof(proofs: list[Proof]) -> None:
     good = proofs[0]
     assert summary_box(good).kind == "proved"
-    undecided = replace(good, parts=(replace(good.parts[0], verdict=Undecided("gave up")), *good.parts[1:]))
+    undecided = replace(
+        good, parts=(replace(good.parts[0], verdict=Undecided("gave up")), *good.parts[1:])
+    )
     refuted = replace(good, parts=(replace(good.parts[0], verdict=good.twin), *good.parts[1:]))
     blind = replace(good, twin=Proved())
     link = good.parts[0].chain[1]
-    broken_chain = (good.parts[0].chain[0], replace(link, verdict=Undecided("gave up")), *good.parts[0].chain[2:])
+    broken_chain = (
+        good.parts[0].chain[0],
+        replace(link, verdict=Undecided("gave up")),
+        *good.parts[0].chain[2:],
+    )
     broken = replace(good, parts=(replace(good.parts[0], chain=broken_chain), *good.parts[1:]))
-    for proof, kind in ((undecided, "undecided"), (refuted, "refuted"), (blind, "undecided"), (broken, "undecided")):
+    for proof, kind in (
+        (undecided, "undecided"),
+        (refuted, "refuted"),
+        (blind, "undecided"),
+        (broken, "undecided"),
+    ):
         assert summary_box(proof).kind == kind
         d = theorem_document(proof)
         titles = [s.title for s in d.sections]
@@ -206,13 +228,21 @@ class Tags(HTMLParser):
 
 def test_the_pages_are_well_formed_and_show_no_tex(proofs: list[Proof]) -> None:
     pages = html.pages(make_book(proofs))
-    assert set(pages) >= {"index.html", "toeplitz-1d.html", "input-gradient-general.html", "notation.html"}
+    assert set(pages) >= {
+        "index.html",
+        "toeplitz-1d.html",
+        "input-gradient-general.html",
+        "notation.html",
+    }
     for name, text in pages.items():
         tags = Tags()
         tags.feed(text)
         assert tags.open == [], name
         shown = " ".join(tags.text)
-        assert not re.search(r"\\[a-zA-Z]+|\$", shown), (name, re.findall(r".{20}\\[a-zA-Z]+.{20}", shown)[:3])
+        assert not re.search(r"\\[a-zA-Z]+|\$", shown), (
+            name,
+            re.findall(r".{20}\\[a-zA-Z]+.{20}", shown)[:3],
+        )
         assert "<script" not in text
         for target in re.findall(r'href="([^":]+\.html)"', text):
             assert target in pages, (name, target)
@@ -254,7 +284,9 @@ def _engine() -> str:
     if engine is None:
         if os.environ.get("CI"):
             pytest.fail("no TeX engine in CI: install one before the tests")
-        pytest.skip("no TeX engine is installed; install pdflatex or tectonic to compile the documents")
+        pytest.skip(
+            "no TeX engine is installed; install pdflatex or tectonic to compile the documents"
+        )
     return engine
 
 
@@ -273,5 +305,11 @@ def test_one_theorem_compiles_to_the_same_bytes(proofs: list[Proof]) -> None:
 
 
 def test_any_text_compiles() -> None:
-    d = Document("nasty", NASTY, "x", None, (Paragraph(NASTY, NASTY), Table((NASTY, "b"), ((NASTY, "`x_1`"),), "pp")))
+    d = Document(
+        "nasty",
+        NASTY,
+        "x",
+        None,
+        (Paragraph(NASTY, NASTY), Table((NASTY, "b"), ((NASTY, "`x_1`"),), "pp")),
+    )
     assert compile_tex(latex.single(d), _engine())[0].startswith(b"%PDF")

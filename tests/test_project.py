@@ -13,9 +13,9 @@ import pytest
 
 import derive
 from derive.theorems import FAMILIES, IDS, load
-from tests.readme import ROOT, test_command
+from tests.readme import ROOT, command_of_the_tests
 
-COMMAND = test_command()
+COMMAND = command_of_the_tests()
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SOURCES = sorted((ROOT / "derive").rglob("*.py"))
 
@@ -54,7 +54,9 @@ def test_no_two_functions_claim_one_id() -> None:
     defined = [
         found
         for path in (ROOT / "derive" / "theorems").glob("*.py")
-        for found in re.findall(r"^@theorem\ndef (\w+)", path.read_text(encoding="utf-8"), re.M)
+        for found in re.findall(
+            r"^@theorem\ndef (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
     ]
     assert sorted(defined) == sorted(n.replace("-", "_") for n in load())
 
@@ -96,7 +98,7 @@ def test_the_tools_are_pinned_in_one_place() -> None:
 
 
 def test_every_lint_exception_has_its_reason() -> None:
-    ignored = re.search(r"^ignore = \[\n(.*?)^\]", text("pyproject.toml"), re.M | re.S)
+    ignored = re.search(r"^ignore = \[\n(.*?)^\]", text("pyproject.toml"), re.MULTILINE | re.DOTALL)
     assert ignored is not None
     assert all("  # " in line or " # " in line for line in ignored[1].splitlines())
     bare = re.compile(r"# (noqa|type: ignore)(?!: ?[A-Z0-9]+|\[)")
@@ -120,15 +122,28 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
 
 
 def test_no_file_names_a_registry_or_a_machine() -> None:
-    names = ["README.md", "CONTRIBUTING.md", "pyproject.toml", ".ci/run", ".github/workflows/ci.yml"]
+    names = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "pyproject.toml",
+        ".ci/run",
+        ".github/workflows/ci.yml",
+    ]
     for name in names:
-        assert not re.search(r"pypi\.org|download\.pytorch|/home/|/root/|/opt/|/work/", text(name)), name
+        assert not re.search(
+            r"pypi\.org|download\.pytorch|/home/|/root/|/opt/|/work/", text(name)
+        ), name
 
 
 def test_the_picture_is_drawn_by_its_generator() -> None:
     code = "import runpy; print(runpy.run_path('docs/picture.py')['picture'](), end='')"
     drawn = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert drawn.stdout == text("docs/matrices.svg")
 
@@ -149,7 +164,13 @@ def test_a_skip_fails_on_ci(where: str, tmp_path: Any) -> None:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
         environment["CI"] = ci
         done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         codes[ci] = done.returncode
         assert (ci != "true") or "skipped, which is a failure on CI: " in done.stdout

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
-from math import inf
+from math import gcd, inf
 from typing import Any
 
 import z3
@@ -194,9 +194,12 @@ def _check(
         t = Translation(laws)
         solver = _solver(budget)
         solver.set("random_seed", seed)
-        for c in known:
+        conds = [*known, negate(part)]
+        for c in conds:
             solver.add(t.cond(c))
-        solver.add(t.cond(negate(part)))
+        if seed % 2:
+            for j, factor in enumerate(_factors(conds)):
+                solver.add(z3.Int(f"~factor{j}") == t.expr(factor))
         solver.add(*t.definitions)
         result = solver.check()
         if result == z3.unsat:
@@ -204,6 +207,36 @@ def _check(
         if result == z3.sat:
             return Answer.NO
     return Answer.UNKNOWN
+
+
+def _factors(conds: Iterable[Cond]) -> list[Expr]:
+    """What a symbol is multiplied by in the equations, without constants: ``s·a - s·b`` gives
+    ``a - b``.
+
+    The solver sees the products ``s·a`` and ``s·b`` apart; given a name for ``a - b`` it finds that
+    ``s·(a - b)`` lies strictly between ``-s`` and ``s`` only where ``a = b``.
+    """
+    found: dict[Expr, None] = {}
+    for c in conds:
+        for e in _equations(c):
+            for v in sorted(e.symbols(), key=lambda s: s.name):
+                split = e.coefficient(v)
+                terms = {m: q for m, q in split[0].terms if m} if split else {}
+                if len(terms) >= 2:
+                    content = gcd(*terms.values())
+                    factor = Expr({m: q // content for m, q in terms.items()})
+                    if -factor not in found:
+                        found[factor] = None
+    return list(found)
+
+
+def _equations(cond: Cond) -> Iterator[Expr]:
+    match cond:
+        case Eq(e):
+            yield e
+        case All(parts) | Any_(parts):
+            for p in parts:
+                yield from _equations(p)
 
 
 def _attempts(seconds: float) -> list[tuple[int, float]]:

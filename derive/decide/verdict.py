@@ -15,7 +15,7 @@ class Counterexample:
 
     ``kind`` is ``"shape"`` (the output shapes differ), ``"value"`` (a coefficient differs: at
     ``output`` and ``reads``, ``left`` against ``right``), ``"undefined"`` (``requirement`` of an
-    operator fails) or ``"sizes"`` (a statement about sizes alone is false).
+    operator fails), ``"existence"`` (no kernel solves the equations) or ``"sizes"`` (a statement about sizes alone is false).
     """
 
     kind: str
@@ -45,6 +45,8 @@ class Counterexample:
                 )
             case "undefined":
                 return f"at {where}: an operator is not defined, it needs {self.requirement}"
+            case "existence":
+                return f"at {where}: the linear equations for the kernel have no solution"
         return f"at {where}: the statement is false"
 
 

@@ -2,7 +2,8 @@
 
 That a condition is necessary says "wherever it fails, some index tuple shows a difference".  Here the
 tuples are found: every cell's equations are solved for one index each, the free indices are put into
-corners (the first, the second, the last positions, and where an expression of the forms ends), and of
+corners (where a condition begins or ceases to hold, the first and last positions, the ends of the
+expressions in the forms), and of
 these the fewest are kept that together show a difference at all failing samples.
 """
 
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from derive.decide.samples import EXACT, Bools, Comparison, Grid, Solved, count, gap, is_index, take
-from derive.expr import Expr, Sym, cond_symbols, lift
+from derive.expr import Expr, Sym, cond_symbols, expressions, lift, subst_cond
 
 LOOKED_AT = 220  # failing samples at which candidates are tried
 TRIED = 1_600  # combinations of corners for each cell
@@ -55,7 +56,10 @@ def pool(both: Comparison, parameters: Sequence[Sym], seen: Sequence[Expr]) -> l
 def _corners(
     both: Comparison, solved: Solved, parameters: Sequence[Sym], seen: Sequence[Expr]
 ) -> list[tuple[list[tuple[Sym, Expr]], int]]:
-    choices = [_positions(both.lengths[v], parameters, seen) for v in solved.free]
+    choices = [
+        list(dict.fromkeys([*_edges(solved, v), *_positions(both.lengths[v], parameters, seen)]))
+        for v in solved.free
+    ]
     combos = sorted(
         product(*([(e, rank) for rank, e in enumerate(c)] for c in choices)),
         key=lambda combo: sum(rank for _, rank in combo),
@@ -66,6 +70,20 @@ def _corners(
         at = [*put.items(), *((v, e.subst(put)) for v, e in solved.values)]
         result.append((at, sum(rank for _, rank in combo)))
     return result
+
+
+def _edges(solved: Solved, v: Sym) -> list[Expr]:
+    """Where the conditions of a cell begin and cease to hold, as far as that is seen from ``v`` alone."""
+    found: list[Expr] = []
+    given = [subst_cond(c, dict(solved.values)) for c in solved.cell.where]
+    for e in (e for c in given for e in expressions(c)):
+        split = e.coefficient(v)
+        if split is None or any(is_index(s) for part in split for s in part.symbols()):
+            continue
+        if split[0] in (1, -1):
+            edge = -split[1] if split[0] == 1 else split[1]
+            found += [edge, edge - 1, edge + 1]
+    return found
 
 
 def _positions(length: Expr, parameters: Sequence[Sym], seen: Sequence[Expr]) -> list[Expr]:

@@ -44,7 +44,9 @@ FAMILY_TITLES = {
 }
 
 
-def make_book(proofs: Sequence[Proof], checks: Mapping[str, Sequence[CheckRow]] | None = None) -> Book:
+def make_book(
+    proofs: Sequence[Proof], checks: Mapping[str, Sequence[CheckRow]] | None = None
+) -> Book:
     """The book as one document model.
 
     Args:
@@ -74,32 +76,77 @@ def how_to_read() -> Document:
         ("verdict", "what it says"),
         (
             ("proved", "True for all sizes that the hypotheses allow."),
-            ("holds exactly when", "True where the condition holds and false where it does not; both directions are proved."),
-            ("refuted", "False; the smallest counterexample is shown, and it was recomputed from the definition."),
-            ("undecided", "Neither. What was checked, and why it stopped, is said. An undecided statement is never shown as a proof."),
+            (
+                "holds exactly when",
+                "True where the condition holds and false where it does not; both directions are proved.",
+            ),
+            (
+                "refuted",
+                "False; the smallest counterexample is shown, and it was recomputed from the definition.",
+            ),
+            (
+                "undecided",
+                (
+                    "Neither. What was checked, and why it stopped, is said. An undecided statement is "
+                    "never shown as a proof."
+                ),
+            ),
         ),
         "lp",
     )
     evidence = Table(
         ("evidence", "what it is"),
         (
-            ("instance", "Matrices with symbolic entries at one small size. It shows what a statement says and proves nothing about other sizes."),
-            ("for all sizes", "Both sides are brought to a normal form without bound indices, and a solver for integer arithmetic decides that no sizes and no indices tell them apart; sizes, strides and dilations are symbols."),
-            ("numeric", "Integer-valued data, so that every sum is exact, compared with naive loops and with frameworks where they are installed."),
+            (
+                "instance",
+                (
+                    "Matrices with symbolic entries at one small size. It shows what a statement says and "
+                    "proves nothing about other sizes."
+                ),
+            ),
+            (
+                "for all sizes",
+                (
+                    "Both sides are brought to a normal form without bound indices, and a solver for "
+                    "integer arithmetic decides that no sizes and no indices tell them apart; sizes, "
+                    "strides and dilations are symbols."
+                ),
+            ),
+            (
+                "numeric",
+                (
+                    "Integer-valued data, so that every sum is exact, compared with naive loops and with "
+                    "frameworks where they are installed."
+                ),
+            ),
         ),
         "lp",
     )
     return Document(
         "how-to-read", "How to read this book", "", None,
         (
-            Paragraph("A theorem has one or more statements. Each has its symbols, its hypotheses, a left side and a right side, and a verdict. The verdicts are computed when the book is written."),
+            Paragraph((
+                "A theorem has one or more statements. Each has its symbols, its hypotheses, a left "
+                "side and a right side, and a verdict. The verdicts are computed when the book is "
+                "written."
+            )),
         ),
         (
             Section("Verdicts", (verdicts,)),
             Section("Kinds of evidence", (evidence,)),
             Section("What a proof is", (
-                Paragraph("A proof is a chain of formulas, each with the reason that leads to it from the one before. Every adjacent pair is decided for all sizes, so what is printed is what was checked. Two formulas that are written alike, because they differ only in conditions that follow from the others, are shown once with both reasons."),
-                Paragraph("Every hypothesis is dropped in turn; where the statement is then false, its smallest counterexample is shown, and where it stays true, that is said. Every theorem has a near miss: a statement that looks like it and is refuted, which shows that the method can say no."),
+                Paragraph((
+                    "A proof is a chain of formulas, each with the reason that leads to it from the one "
+                    "before. Every adjacent pair is decided for all sizes, so what is printed is what was "
+                    "checked. Two formulas that are written alike, because they differ only in conditions "
+                    "that follow from the others, are shown once with both reasons."
+                )),
+                Paragraph((
+                    "Every hypothesis is dropped in turn; where the statement is then false, its smallest "
+                    "counterexample is shown, and where it stays true, that is said. Every theorem has a "
+                    "near miss: a statement that looks like it and is refuted, which shows that the "
+                    "method can say no."
+                )),
             )),
         ),
     )  # fmt: skip
@@ -111,19 +158,32 @@ def notation() -> Document:
         ("symbol", "meaning"),
         (
             ("$n$, $m$, $k$", "input length, output length, kernel length (taps)"),
-            ("$s$, $d$, $e$", "stride, dilation of the kernel, base dilation (zero insertion in the input)"),
+            (
+                "$s$, $d$, $e$",
+                "stride, dilation of the kernel, base dilation (zero insertion in the input)",
+            ),
             ("$p_{lo}$, $p_{hi}$", "padding in front and behind; negative padding crops"),
             ("$r$", "output padding, or the remainder of the division that gives an output length"),
             ("$c$", "channels"),
-            ("$x$, $w$, $y$, $g$", "input, kernel, output, incoming gradient (of the shape of the output)"),
-            (r"$\lfloor a/b \rfloor$, $a \bmod b$", "the floor quotient and its remainder, $0 \\le a \\bmod b < b$; read only for $b \\ge 1$"),
+            (
+                "$x$, $w$, $y$, $g$",
+                "input, kernel, output, incoming gradient (of the shape of the output)",
+            ),
+            (
+                r"$\lfloor a/b \rfloor$, $a \bmod b$",
+                "the floor quotient and its remainder, $0 \\le a \\bmod b < b$; read only for $b \\ge 1$",
+            ),
             (r"$b \mid a$", "$a$ is a multiple of $b$"),
-            (r"$\nabla_{x}\langle g, y \rangle$", "the gradient of $\\sum_i g[i]\\,y[i]$ with respect to $x$: the vector–Jacobian product"),
+            (
+                r"$\nabla_{x}\langle g, y \rangle$",
+                "the gradient of $\\sum_i g[i]\\,y[i]$ with respect to $x$: the vector–Jacobian product",
+            ),
         ),
         "lp",
     )
     rows = tuple(
-        (f"${o.latex}$", o.name.replace("_", " "), _summary(o.summary)) for o in sorted(OPERATORS.values(), key=lambda o: (o.family, o.name))
+        (f"${o.latex}$", o.name.replace("_", " "), _summary(o.summary))
+        for o in sorted(OPERATORS.values(), key=lambda o: (o.family, o.name))
     )
     return Document(
         "notation", "Notation", "", None,
@@ -131,7 +191,11 @@ def notation() -> Document:
         (
             Section("Conventions", (Listing((
                 "Indices count from 0. A tensor that is read outside its axes is zero.",
-                r"The conditions under a sum sign say over which indices it runs: $\sum_{0 \le t < k} w[t]\,x[i + t]$. A condition in brackets in front of a term means that the term counts only where it holds.",
+                (
+                    r"The conditions under a sum sign say over which indices it runs: $\sum_{0 \le t < k} "
+                    r"w[t]\,x[i + t]$. A condition in brackets in front of a term means that the term "
+                    r"counts only where it holds."
+                ),
                 "A condition that follows from the others (under the hypotheses) is not repeated in a sum.",
                 "Correlation is what frameworks call convolution; convolution flips the kernel first.",
             )),)),
@@ -151,19 +215,31 @@ def shape_formulas() -> Document:
     for name, f in _rules():
         lines = (inspect.getdoc(f) or "").split("\n\n")
         signature = ", ".join(
-            p.name if p.default is p.empty else f"{p.name}={p.default}" for p in inspect.signature(f).parameters.values()
+            p.name if p.default is p.empty else f"{p.name}={p.default}"
+            for p in inspect.signature(f).parameters.values()
         )
-        blocks: list[Any] = [Paragraph(f"`{name}({signature})`", "Python."), Math((function_latex(f),))]
+        blocks: list[Any] = [
+            Paragraph(f"`{name}({signature})`", "Python."),
+            Math((function_latex(f),)),
+        ]
         if len(lines[0]) < 200:
             blocks.insert(0, Paragraph(_summary(lines[0].replace("\n", " "))))
         sections.append(Section(name.replace("_", " "), tuple(blocks)))
-    note = Paragraph("Each rule is one Python function: called with numbers it computes, called with symbols it is the formula that the proofs use. The formulas are printed from the source of the functions.")
+    note = Paragraph(
+        (
+            "Each rule is one Python function: called with numbers it computes, called with "
+            "symbols it is the formula that the proofs use. The formulas are printed from the "
+            "source of the functions."
+        )
+    )
     return Document("shape-formulas", "Shape formulas", "", None, (note,), tuple(sections))
 
 
 def _rules() -> list[tuple[str, Callable[..., Any]]]:
     skip = {"larger", "smaller"}
-    found = inspect.getmembers(shapes, lambda f: inspect.isfunction(f) and f.__module__ == shapes.__name__)
+    found = inspect.getmembers(
+        shapes, lambda f: inspect.isfunction(f) and f.__module__ == shapes.__name__
+    )
     own = [(n, f) for n, f in found if not n.startswith("_") and n not in skip]
     return sorted(own, key=lambda nf: nf[1].__code__.co_firstlineno)
 
@@ -175,7 +251,11 @@ def function_latex(f: Callable[..., Any]) -> str:
     \operatorname{effective\,length}(k, d) = d \cdot \left( k - 1 \right) + 1
     """
     text = str(latexify.get_latex(f, use_math_symbols=True))
-    text = text.replace(r"\mathopen{}", "").replace(r"\mathclose{}", "").replace(r"\mathbin{\%}", r"\bmod")
+    text = (
+        text.replace(r"\mathopen{}", "")
+        .replace(r"\mathclose{}", "")
+        .replace(r"\mathbin{\%}", r"\bmod")
+    )
     text = text.replace(r"\mathrm{larger}", r"\max").replace(r"\mathrm{smaller}", r"\min")
     text = re.sub(r"\\mathrm\{p\\_(lo|hi)\}", r"p_{\\mathrm{\1}}", text)
 
@@ -204,7 +284,9 @@ def files(b: Book, formats: Collection[str]) -> dict[str, bytes]:
     """
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
-        raise WrongInput(f"the format {', '.join(unknown)} is unknown; choose from {', '.join(FORMATS)}")
+        raise WrongInput(
+            f"the format {', '.join(unknown)} is unknown; choose from {', '.join(FORMATS)}"
+        )
     found: dict[str, bytes] = {}
     theorems = [d for _, docs in b.families for d in docs]
     if {"tex", "pdf"} & set(formats):
@@ -251,7 +333,7 @@ def write_book(
             for name in sorted(content):
                 os.replace(Path(folder) / name, out / name)
     except OSError as e:
-        raise WrongInput(f"writing to {out}: {e.strerror or e}; choose a folder that can be written") from e
+        raise WrongInput(
+            f"writing to {out}: {e.strerror or e}; choose a folder that can be written"
+        ) from e
     return tuple(out / name for name in sorted(content))
-
-

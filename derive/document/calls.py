@@ -80,7 +80,9 @@ def piece(form: Form, setting: Setting, unnamed: Unnamed) -> Piece:
             return Piece(name_latex(str(dict(call.parameters)["name"])))
         case "add":
             parts = tuple(piece(o, setting, unnamed) for o in call.operands)
-            return Piece("", (Piece(" + ".join(p.text() for p in parts)),), (), r"\bigl[", r"\bigr]")
+            return Piece(
+                "", (Piece(" + ".join(p.text() for p in parts)),), (), r"\bigl[", r"\bigr]"
+            )
         case "vjp":
             inner, g = (piece(o, setting, unnamed) for o in call.operands)
             wrt = name_latex(str(dict(call.parameters)["wrt"]))
@@ -94,7 +96,11 @@ def piece(form: Form, setting: Setting, unnamed: Unnamed) -> Piece:
     if call.operator == "box" and items == ():
         return Piece(rf"{head}_{{{_value(given['k'], setting)}}}")
     if call.operator == "one_hot":
-        return Piece(head, (Piece(_value(given["at"], setting)),), (f"{_text('taps ')}{_value(given['k'], setting)}",))
+        return Piece(
+            head,
+            (Piece(_value(given["at"], setting)),),
+            (f"{_text('taps ')}{_value(given['k'], setting)}",),
+        )
     if "selection" in given and not items:
         del given["selection"]
     name = SUBSCRIPTS.get(call.operator)
@@ -112,7 +118,9 @@ def _scaled(x: Form, given: dict[str, object], setting: Setting, unnamed: Unname
         factor = rf"\tfrac{{{factor}}}{{{_value(den, setting)}}}"
     elif len(lift_or_int(num).terms) > 1:
         factor = f"({factor})"
-    return Piece(rf"{factor}\,{inner.head}", inner.items, inner.parameters, inner.opening, inner.closing)
+    return Piece(
+        rf"{factor}\,{inner.head}", inner.items, inner.parameters, inner.opening, inner.closing
+    )
 
 
 def lift_or_int(value: object) -> Expr:
@@ -129,7 +137,11 @@ def _default(operator: str, name: str, value: object) -> bool:
         return False
     if name in plain and not isinstance(value, (str, bool)):
         return all(_flat(v) == plain[name] for v in _leaves(value))
-    return (name, value) in (("mode", "zero"), ("padding_mode", "zero"), ("count_include_pad", True))
+    return (name, value) in (
+        ("mode", "zero"),
+        ("padding_mode", "zero"),
+        ("count_include_pad", True),
+    )
 
 
 def _leaves(value: object) -> list[object]:
@@ -185,7 +197,9 @@ def _width(latex: str) -> int:
     return len(text.replace(" ", "")) + len(re.findall(r" [-+=<] ", text)) * 2
 
 
-def call_lines(form: Form, setting: Setting, unnamed: Unnamed, limit: int = WIDTH) -> tuple[str, ...]:
+def call_lines(
+    form: Form, setting: Setting, unnamed: Unnamed, limit: int = WIDTH
+) -> tuple[str, ...]:
     """The operator call, broken into lines where it is long."""
     return tuple(_broken(piece(form, setting, unnamed), limit, 0))
 

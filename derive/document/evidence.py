@@ -52,7 +52,11 @@ def _derived(d: Derivation) -> list[Block]:
     *pieces, (verdict, lines) = latex_pieces(d)
     for sentence, formula in pieces:
         blocks += [Paragraph(sentence), Math(formula)]
-    picture = _figure(d.claimed, f"∇{d.operand}", "The matrix of the claimed operator; equal entries share a colour.")
+    picture = _figure(
+        d.claimed,
+        f"∇{d.operand}",
+        "The matrix of the claimed operator; equal entries share a colour.",
+    )
     if d.agrees and picture:
         return [*blocks, Paragraph(verdict), *picture, *_kinds(d.structures)]
     return [*blocks, Paragraph(verdict), Math(lines), *_kinds(d.structures)]
@@ -62,13 +66,20 @@ def _compared(found: MatrixComparison, wrt: str) -> list[Block]:
     """Both sides as matrices."""
     left, right = found.left, found.right
     blocks: list[Block] = [
-        Paragraph(f"The left side as a matrix that acts on ${name_latex(wrt)}$ ({left.shape[0]} by {left.shape[1]}):"),
+        Paragraph(
+            (
+                f"The left side as a matrix that acts on ${name_latex(wrt)}$ ({left.shape[0]} by "
+                f"{left.shape[1]}):"
+            )
+        ),
         Math((to_latex(left),)),
         *_figure(left, "y", "The same matrix; equal entries share a colour."),
         *_kinds(found.structures),
     ]
     if found.agrees:
-        same = "The matrix of the right side has the same entries, compared one by one as polynomials."
+        same = (
+            "The matrix of the right side has the same entries, compared one by one as polynomials."
+        )
         return [*blocks, Paragraph(same)]
     return [*blocks, Paragraph("The matrix of the right side differs:"), Math((to_latex(right),))]
 
@@ -93,18 +104,23 @@ def _windows(left: Form, sizes: Mapping[str, Any]) -> list[Block]:
     picture = windows(y, sizes)
     if picture is None:
         return []
-    return [Figure(picture, "The operator: its windows over the padded input, one row for each output.")]
+    return [
+        Figure(picture, "The operator: its windows over the padded input, one row for each output.")
+    ]
 
 
 def selections(
     forms: Sequence[Form], sizes: Mapping[str, Any], laws: Sequence[Law]
 ) -> dict[str, Callable[..., Any]] | None:
     """A choice for every unknown function that keeps its laws: the last tap, then the one before,
-    and so on.  None where no simple choice keeps them."""
+    and so on.  None where no simple choice keeps them.
+    """
     names: dict[str, int] = {}
     for f in forms:
         for t in f.terms:
-            spoken = [e for c in t.where for e in expressions(c)] + [e for r in t.reads for e in r.at]
+            spoken = [e for c in t.where for e in expressions(c)] + [
+                e for r in t.reads for e in r.at
+            ]
             for e in spoken:
                 for a in e.atoms():
                     if isinstance(a, Apply):
@@ -149,5 +165,7 @@ def _function_note(chosen: Mapping[str, Callable[..., Any]]) -> str:
     if not chosen:
         return ""
     names = ", ".join(f"${name_latex(n)}$" for n in chosen)
-    return f"; the unknown function {names} takes its largest value first, then one less for each step, cyclically"
-
+    return (
+        f"; the unknown function {names} takes its largest value first, then one less for each "
+        "step, cyclically"
+    )

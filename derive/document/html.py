@@ -59,14 +59,19 @@ def _style() -> Markup:
 
 
 def _index(b: Book) -> str:
-    return environment().get_template("index.html").render(
-        title=b.title,
-        subtitle=b.subtitle,
-        style=_style(),
-        chapters=[(d.id, Markup(for_html(d.title))) for d in (*b.front, *b.back)],
-        families=[
-            (name, [(d.id, Markup(for_html(d.title)), d.summary) for d in docs]) for name, docs in b.families
-        ],
+    return (
+        environment()
+        .get_template("index.html")
+        .render(
+            title=b.title,
+            subtitle=b.subtitle,
+            style=_style(),
+            chapters=[(d.id, Markup(for_html(d.title))) for d in (*b.front, *b.back)],
+            families=[
+                (name, [(d.id, Markup(for_html(d.title)), d.summary) for d in docs])
+                for name, docs in b.families
+            ],
+        )
     )
 
 
@@ -74,16 +79,20 @@ def _page(b: Book, d: Document, before: Document | None, after: Document | None)
     parts = [block(d.summary)] if d.summary is not None else []
     parts += [block(x) for x in d.blocks]
     parts += [section(s, 2) for s in d.sections]
-    return environment().get_template("page.html").render(
-        title=d.title,
-        heading=Markup(for_html(d.title)),
-        name=d.id if d.summary is not None else "",
-        family=d.family,
-        book=b.title,
-        style=_style(),
-        body=Markup("\n".join(parts)),
-        before=(before.id, Markup(for_html(before.title))) if before else None,
-        after=(after.id, Markup(for_html(after.title))) if after else None,
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            title=d.title,
+            heading=Markup(for_html(d.title)),
+            name=d.id if d.summary is not None else "",
+            family=d.family,
+            book=b.title,
+            style=_style(),
+            body=Markup("\n".join(parts)),
+            before=(before.id, Markup(for_html(before.title))) if before else None,
+            after=(after.id, Markup(for_html(after.title))) if after else None,
+        )
     )
 
 
@@ -135,15 +144,21 @@ def _chain(c: Chain) -> str:
         if number:
             lines = [f"= {lines[0]}", *(rf"\quad {line}" for line in lines[1:])]
         mark = f'<span class="said {s.verdict}">{s.verdict}</span>' if s.verdict else ""
-        rows.append(f'<li><div class="reason">{for_html(s.reason)}{mark}</div>{formula(tuple(lines))}</li>')
+        rows.append(
+            f'<li><div class="reason">{for_html(s.reason)}{mark}</div>{formula(tuple(lines))}</li>'
+        )
     return f'<ol class="chain">{"".join(rows)}</ol>'
 
 
 def _table(t: Table) -> str:
     align = t.align or "l" * len(t.head)
-    head = "".join(f'<th class="{a}">{for_html(h)}</th>' for h, a in zip(t.head, align, strict=True))
+    head = "".join(
+        f'<th class="{a}">{for_html(h)}</th>' for h, a in zip(t.head, align, strict=True)
+    )
     rows = "".join(
-        "<tr>" + "".join(f'<td class="{a}">{for_html(c)}</td>' for c, a in zip(r, align, strict=True)) + "</tr>"
+        "<tr>"
+        + "".join(f'<td class="{a}">{for_html(c)}</td>' for c, a in zip(r, align, strict=True))
+        + "</tr>"
         for r in t.rows
     )
     caption = f"<caption>{for_html(t.caption)}</caption>" if t.caption else ""

@@ -56,16 +56,20 @@ def book(b: Book) -> str:
         parts.append(rf"\chapter{{{for_latex(family)}}}")
         parts += [document(d, "section") for d in docs]
     parts += [document(d, "chapter") for d in b.back]
-    return environment().get_template("book.tex").render(
-        title=for_latex(b.title), subtitle=for_latex(b.subtitle), body="\n\n".join(parts)
+    return (
+        environment()
+        .get_template("book.tex")
+        .render(title=for_latex(b.title), subtitle=for_latex(b.subtitle), body="\n\n".join(parts))
     )
 
 
 def single(d: Document) -> str:
     """One theorem as a LaTeX document of its own."""
     body = _contents(d, 1)
-    return environment().get_template("theorem.tex").render(
-        title=for_latex(d.title), name=escape_latex(d.id), body=body
+    return (
+        environment()
+        .get_template("theorem.tex")
+        .render(title=for_latex(d.title), name=escape_latex(d.id), body=body)
     )
 
 
@@ -108,11 +112,17 @@ def block(b: Block) -> str:
             return _table(b)
         case Figure(picture, caption):
             drawing = rf"\fit{{{tikz(picture)}}}"
-            return "\\begin{center}\n" + drawing + "\n\n" + rf"\figurenote{{{for_latex(caption)}}}" + "\n\\end{center}"
+            return (
+                "\\begin{center}\n"
+                + drawing
+                + "\n\n"
+                + rf"\figurenote{{{for_latex(caption)}}}"
+                + "\n\\end{center}"
+            )
         case Box(kind, title, text):
             inner = rf"\textbf{{{for_latex(title)}.}} {for_latex(text)}".rstrip()
             return rf"\begin{{verdict}}{{{kind}}}" + "\n" + inner + "\n" + r"\end{verdict}"
-        case Chain(steps):
+        case Chain():
             return _chain(b)
         case Links(items):
             return _links(items)
@@ -158,7 +168,11 @@ def _columns(t: Table) -> str:
     spec = ""
     for a, w, s in zip(align, widths, short, strict=True):
         share = 0.88 * room / LINE * min(w, LINE) / total if total else 0
-        spec += a.replace("p", "l") if s else rf">{{\raggedright\arraybackslash}}p{{{share:.3f}\linewidth}}"
+        spec += (
+            a.replace("p", "l")
+            if s
+            else rf">{{\raggedright\arraybackslash}}p{{{share:.3f}\linewidth}}"
+        )
     return spec
 
 
@@ -170,6 +184,10 @@ def _printed(text: str) -> int:
 def _links(items: tuple[tuple[str, str], ...]) -> str:
     rows = []
     for title, url in items:
-        address = rf" \newline\url{{{url.replace('%', chr(92) + '%').replace('#', chr(92) + '#')}}}" if url else ""
+        address = (
+            rf" \newline\url{{{url.replace('%', chr(92) + '%').replace('#', chr(92) + '#')}}}"
+            if url
+            else ""
+        )
         rows.append(rf"\item {for_latex(title)}{address}")
     return "\\begin{itemize}\n" + "\n".join(rows) + "\n\\end{itemize}"

@@ -35,7 +35,9 @@ def _index(b: Book) -> str:
         rows = []
         for d in docs:
             verdict = d.summary.title if d.summary is not None else ""
-            rows.append(f"| [`{d.id}`]({d.id}.md) | {for_markdown(d.title)} | {for_markdown(verdict)} |")
+            rows.append(
+                f"| [`{d.id}`]({d.id}.md) | {for_markdown(d.title)} | {for_markdown(verdict)} |"
+            )
         parts.append("| id | theorem | verdict |\n|---|---|---|\n" + "\n".join(rows))
     return "\n\n".join(p for p in parts if p) + "\n"
 
@@ -72,7 +74,7 @@ def block(b: Block) -> str:
             return _table(b)
         case Figure():
             return ""  # the matrix above it says the same; pictures are in the HTML and the LaTeX
-        case Box(kind, title, text):
+        case Box(_, title, text):
             return f"> **{for_markdown(title)}.** {for_markdown(text)}".rstrip()
         case Chain(steps):
             parts = []
@@ -80,10 +82,14 @@ def block(b: Block) -> str:
                 mark = f" (*{s.verdict}*)" if s.verdict else ""
                 equals = "= " if number > 1 else ""
                 lines = (equals + s.lines[0], *s.lines[1:])
-                parts.append(f"{number}. {for_markdown(s.reason)}{mark}\n\n{_indented(formula(lines))}")
+                parts.append(
+                    f"{number}. {for_markdown(s.reason)}{mark}\n\n{_indented(formula(lines))}"
+                )
             return "\n\n".join(parts)
         case Links(items):
-            return "\n".join(f"- [{for_markdown(t)}](<{u}>)" if u else f"- {for_markdown(t)}" for t, u in items)
+            return "\n".join(
+                f"- [{for_markdown(t)}](<{u}>)" if u else f"- {for_markdown(t)}" for t, u in items
+            )
 
 
 def formula(lines: tuple[str, ...]) -> str:
@@ -109,4 +115,8 @@ def _table(t: Table) -> str:
 
 
 def _cell(text: str) -> str:
-    return for_markdown(text).replace(r"\|", "&#124;") if "$" not in text else for_markdown(text).replace("|", r"\|").replace(r"\\|", r"\|")
+    return (
+        for_markdown(text).replace(r"\|", "&#124;")
+        if "$" not in text
+        else for_markdown(text).replace("|", r"\|").replace(r"\\|", r"\|")
+    )

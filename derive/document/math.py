@@ -94,7 +94,11 @@ def name_latex(name: str) -> str:
         sub = f"{number}_{sub}" if sub else number
     primes = len(stem) - len(stem.rstrip("'′"))
     stem = stem.rstrip("'′")
-    head = GREEK.get(stem) or GREEK_NAMES.get(stem) or (stem if len(stem) == 1 else rf"\mathit{{{stem}}}")
+    head = (
+        GREEK.get(stem)
+        or GREEK_NAMES.get(stem)
+        or (stem if len(stem) == 1 else rf"\mathit{{{stem}}}")
+    )
     head += "'" * primes
     if not sub:
         return head
@@ -109,7 +113,8 @@ def name_latex(name: str) -> str:
 @dataclass(frozen=True)
 class Summand:
     """``coefficient · Π factors``; ``sort`` orders summands of one sum, ``alone`` is the text when
-    the summand stands alone with the coefficient 1 (without the brackets that a sum needs)."""
+    the summand stands alone with the coefficient 1 (without the brackets that a sum needs).
+    """
 
     coefficient: int
     factors: tuple[str, ...]
@@ -180,12 +185,12 @@ def _shortened(e: Expr, names: Names) -> tuple[Expr, dict[Atom, str]]:
     best = min(candidates, key=lambda c: (_weight(c, names), -candidates.index(c)))
     # floor quotients that are left and belong to a remainder
     for atom in [a for m, _ in best.terms for a in m if isinstance(a, Div)]:
-        c = _multiple_of(best, atom)
-        if not c:
+        times = _multiple_of(best, atom)
+        if not times:
             continue
         place = Sym(f"~mod{len(shown)}")
         quotient = atom.den * Expr({(atom,): 1})
-        new = best - c * quotient + c * (atom.num - Expr({(place,): 1}))
+        new = best - times * quotient + times * (atom.num - Expr({(place,): 1}))
         if len(new.terms) < len(best.terms):
             shown[place] = rf"{_tight(atom.num, names)} \bmod {_tight(atom.den, names)}"
             best = new
@@ -263,7 +268,9 @@ def _without(m: Monomial, a: Monomial) -> Atom | None:
 
 def _rank(m: Monomial, names: Names) -> tuple[object, ...]:
     """Running indices first, then the sizes in their usual order."""
-    running = sorted(_letter(a.name, names) for a in m if isinstance(a, Sym) and a.name in names.indices)
+    running = sorted(
+        _letter(a.name, names) for a in m if isinstance(a, Sym) and a.name in names.indices
+    )
     spots = sorted(_spot(a) for a in m)
     return (not running, running, spots)
 
@@ -307,7 +314,13 @@ def _factors(
     powers: list[str] = []
     for t in dict.fromkeys(texts):
         count = texts.count(t)
-        powers.append(t if count == 1 else f"{t}^{{{count}}}" if not t.startswith(r"\lf") else f"({t})^{{{count}}}")
+        powers.append(
+            t
+            if count == 1
+            else f"{t}^{{{count}}}"
+            if not t.startswith(r"\lf")
+            else f"({t})^{{{count}}}"
+        )
     return c, tuple(powers)
 
 
@@ -353,6 +366,7 @@ def _atom(a: Atom, names: Names, shown: Mapping[Atom, str]) -> str:
             return _call(r"\max", _flat(a), names)
         case Apply(name, arguments):
             return _call(_letter(name, names), arguments, names)
+    raise TypeError(f"not an atom: {a!r}")
 
 
 def _flat(a: Max) -> list[Expr]:
@@ -423,7 +437,9 @@ def conditions(conds: Iterable[Cond], names: Names = PLAIN) -> list[str]:
     texts: list[str] = []
     while left:
         c = left.pop(0)
-        partner = next((o for o in left if _chain(c, o, names)), None) if isinstance(c, Ge) else None
+        partner = (
+            next((o for o in left if _chain(c, o, names)), None) if isinstance(c, Ge) else None
+        )
         if partner is not None:
             left.remove(partner)
             chain = _chain(c, partner, names)

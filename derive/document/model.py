@@ -69,7 +69,8 @@ class Box:
 @dataclass(frozen=True)
 class ChainStep:
     """A form of a chain, the reason that leads to it, and what the decision procedure said of the
-    step (``""`` for the first form)."""
+    step (``""`` for the first form).
+    """
 
     reason: str
     lines: tuple[str, ...]

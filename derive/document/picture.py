@@ -89,25 +89,44 @@ def windows(form: Form, sizes: Sizes) -> Picture | None:
         return None
     x, w = call.operands
     given = dict(call.parameters)
-    if w.rank != 1 or isinstance(given.get("padding"), str) or given.get("padding_mode", "zero") != "zero":
+    if (
+        w.rank != 1
+        or isinstance(given.get("padding"), str)
+        or given.get("padding_mode", "zero") != "zero"
+    ):
         return None
     if x.call is None or x.call.operator != "tensor":
         return None
     lo, hi = _pair(given.get("padding", 0), sizes)
     s, d, e = (_number(given.get(p, 1), sizes) for p in ("stride", "dilation", "base_dilation"))
-    n, k, m = concrete(x.shape[0], sizes), concrete(w.shape[0], sizes), concrete(form.shape[0], sizes)
+    n, k, m = (
+        concrete(x.shape[0], sizes),
+        concrete(w.shape[0], sizes),
+        concrete(form.shape[0], sizes),
+    )
     base = e * (n - 1) + 1
     left, right = max(lo, 0), max(hi, 0)
     total = left + base + right
     if total > 18 or m > 10 or m < 1:
         return None
-    letter_w = str(dict(w.call.parameters).get("name", "w")) if w.call and w.call.operator == "tensor" else "w"
+    letter_w = (
+        str(dict(w.call.parameters).get("name", "w"))
+        if w.call and w.call.operator == "tensor"
+        else "w"
+    )
     squares = []
     for column in range(total):
         u = column - left
         inside = 0 <= u < base and u % e == 0
         squares.append(
-            Square(0, column, "x" if inside else "0", (u // e,) if inside else (), None, "input" if inside else "pad")
+            Square(
+                0,
+                column,
+                "x" if inside else "0",
+                (u // e,) if inside else (),
+                None,
+                "input" if inside else "pad",
+            )
         )
     for i in range(m):
         for t in range(k):
@@ -130,7 +149,6 @@ def _pair(value: Any, sizes: Sizes) -> tuple[int, int]:
     return _number(value, sizes), _number(value, sizes)
 
 
-
 # -- SVG ---------------------------------------------------------------------------------------
 
 
@@ -151,7 +169,9 @@ def svg(p: Picture) -> str:
     for q in p.squares:
         x, y = left + q.column * CELL, top + q.row * CELL
         kind = f"tap{q.colour}" if q.colour is not None else q.kind
-        parts.append(f'<rect class="{kind}" x="{x + 1}" y="{y + 1}" width="{CELL - 2}" height="{CELL - 2}" rx="3"/>')
+        parts.append(
+            f'<rect class="{kind}" x="{x + 1}" y="{y + 1}" width="{CELL - 2}" height="{CELL - 2}" rx="3"/>'
+        )
         parts.append(_svg_text(q.letter, q.subscript, x + CELL / 2, y + CELL / 2 + 4, q.kind))
     for i, label in enumerate(p.row_labels):
         name, _, sub = label.partition("_")
@@ -180,15 +200,23 @@ def _svg_text(letter: str, sub: tuple[int, ...] | str, x: float, y: float, kind:
 
 def tikz(p: Picture) -> str:
     """The picture as TikZ; the colours ``tap0`` … are defined in the document's preamble."""
-    parts = [r"\begin{tikzpicture}[x=6mm,y=-6mm,every node/.style={inner sep=0pt,font=\footnotesize}]"]
+    parts = [
+        r"\begin{tikzpicture}[x=6mm,y=-6mm,every node/.style={inner sep=0pt,font=\footnotesize}]"
+    ]
     parts.append(rf"\draw[gridline,step=6mm] (0,0) grid ({p.columns},{p.rows});")
     for q in p.squares:
-        fill = f"tap{q.colour}" if q.colour is not None else ("padcell" if q.kind == "pad" else "inputcell")
+        fill = (
+            f"tap{q.colour}"
+            if q.colour is not None
+            else ("padcell" if q.kind == "pad" else "inputcell")
+        )
         parts.append(
             rf"\filldraw[fill={fill},draw=white,rounded corners=0.6pt] ({q.column}.04,{q.row}.04) rectangle "
             rf"({q.column}.96,{q.row}.96);"
         )
-        parts.append(rf"\node at ({q.column}.5,{q.row}.5) {{${_tex_label(q.letter, q.subscript)}$}};")
+        parts.append(
+            rf"\node at ({q.column}.5,{q.row}.5) {{${_tex_label(q.letter, q.subscript)}$}};"
+        )
     for i, label in enumerate(p.row_labels):
         if label:
             parts.append(rf"\node[anchor=east] at (-0.2,{i}.5) {{${_tex_position(label)}$}};")

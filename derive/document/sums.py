@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-
 from derive.decide.solver import Law
 from derive.document.implied import implied
 from derive.document.math import Names, Short, conditions, expression, name_latex, summands
@@ -100,7 +99,10 @@ def simplified(form: Form, setting: Setting) -> Form:
 
 @lru_cache(maxsize=4096)
 def _simplified_term(
-    t: Term, facts: tuple[Cond, ...], shapes: tuple[tuple[str, tuple[Expr, ...]], ...], laws: tuple[Law, ...]
+    t: Term,
+    facts: tuple[Cond, ...],
+    shapes: tuple[tuple[str, tuple[Expr, ...]], ...],
+    laws: tuple[Law, ...],
 ) -> Term:
     lengths = dict(shapes)
     ranges = [p for b, n in t.bound for p in conjuncts(between(0, _e(b), n))]
@@ -179,7 +181,9 @@ def _groups(term: Term) -> list[list[Sym]]:
 def _wishes(b: Sym, term: Term) -> Iterator[str]:
     hits = [r for r in term.reads if any(b in e.symbols() for e in r.at)]
     alone = [r for r in hits if any(e.symbol == b for e in r.at)]
-    for r in alone or sorted(hits, key=lambda r: min(len(e.terms) for e in r.at if b in e.symbols())):
+    for r in alone or sorted(
+        hits, key=lambda r: min(len(e.terms) for e in r.at if b in e.symbols())
+    ):
         yield from LETTERS.get(r.tensor, ())
     yield from SUPPLY
     yield from (f"b{number}" for number in range(100))
@@ -250,7 +254,8 @@ def output_read(name: str, form: Form, setting: Setting) -> str:
 
 def short_names(forms: Iterable[Form], taken: frozenset[str]) -> tuple[Short, ...]:
     """Short names for the long floor quotients in the shapes of tensors: ``m``, and ``r`` for the
-    remainder of the same division."""
+    remainder of the same division.
+    """
     found: dict[Div, int] = {}
     every = tuple(forms)
     for shapes in ([s for f in every for _, s in f.tensors], [f.shape for f in every]):

@@ -42,14 +42,28 @@ def compile_tex(source: str, engine: str | None = None) -> tuple[bytes, str]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "document.tex"
         file.write_text(source, encoding="utf-8")
-        plain = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error", file.name]
+        plain = [
+            "pdflatex",
+            "-interaction=nonstopmode",
+            "-halt-on-error",
+            "-file-line-error",
+            file.name,
+        ]
         runs = [plain] * (3 if "\\tableofcontents" in source else 2)
         for command in runs if engine == "pdflatex" else [["tectonic", "--keep-logs", file.name]]:
-            done = subprocess.run(command, cwd=folder, capture_output=True, timeout=SECONDS, check=False)
+            done = subprocess.run(
+                command, cwd=folder, capture_output=True, timeout=SECONDS, check=False
+            )
             log_file = file.with_suffix(".log")
-            log = log_file.read_text(encoding="latin-1") if log_file.exists() else done.stdout.decode("latin-1")
+            log = (
+                log_file.read_text(encoding="latin-1")
+                if log_file.exists()
+                else done.stdout.decode("latin-1")
+            )
             if done.returncode:
-                raise CannotBe(f"compiling a document: {_first_error(log)}; this is a fault of derive, please report it")
+                raise CannotBe(
+                    f"compiling a document: {_first_error(log)}; this is a fault of derive, please report it"
+                )
         return file.with_suffix(".pdf").read_bytes(), log
 
 

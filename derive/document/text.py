@@ -18,17 +18,17 @@ TEX_SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''",
-    "“": "``", "”": "''", "‘": "`", "’": "'", "–": "--", "—": "---", "…": r"\dots{}",  # noqa: RUF001
+    "“": "``", "”": "''", "‘": "`", "’": "'", "–": "--", "—": "---", "…": r"\dots{}",
     "\u00a0": "~",
 }  # fmt: skip
 TEX_SYMBOLS = {
-    "·": r"\cdot", "×": r"\times", "−": "-", "≥": r"\ge", "≤": r"\le", "≠": r"\ne", "→": r"\rightarrow",  # noqa: RUF001
+    "·": r"\cdot", "×": r"\times", "−": "-", "≥": r"\ge", "≤": r"\le", "≠": r"\ne", "→": r"\rightarrow",
     "↦": r"\mapsto", "⇒": r"\Rightarrow", "⇔": r"\Leftrightarrow", "∇": r"\nabla", "Σ": r"\sum",
     "σ": r"\sigma", "τ": r"\tau", "ω": r"\omega", "π": r"\pi", "δ": r"\delta", "λ": r"\lambda",
     "∘": r"\circ", "⊗": r"\otimes", "⊙": r"\odot", "⟨": r"\langle", "⟩": r"\rangle", "⌊": r"\lfloor",
-    "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil", "∈": r"\in", "∀": r"\forall", "∗": r"\ast",  # noqa: RUF001
-    "ᵀ": r"{}^{\mathsf{T}}", "²": "{}^{2}", "ᴺ": "{}^{N}", "½": r"\tfrac12", "′": "{}'", "ₓ": "{}_{x}",  # noqa: RUF001
-    "≡": r"\equiv", "∑": r"\sum", "∧": r"\wedge", "∨": r"\vee", "⟺": r"\Leftrightarrow", "∣": r"\mid",  # noqa: RUF001
+    "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil", "∈": r"\in", "∀": r"\forall", "∗": r"\ast",
+    "ᵀ": r"{}^{\mathsf{T}}", "²": "{}^{2}", "ᴺ": "{}^{N}", "½": r"\tfrac12", "′": "{}'", "ₓ": "{}_{x}",
+    "≡": r"\equiv", "∑": r"\sum", "∧": r"\wedge", "∨": r"\vee", "⟺": r"\Leftrightarrow", "∣": r"\mid",
 }  # fmt: skip
 
 
@@ -89,21 +89,25 @@ def for_html(text: str) -> str:
     out = []
     for kind, p in pieces(text):
         plain = escape(p)
-        out.append(_inline(p) if kind == "math" else f"<code>{plain}</code>" if kind == "code" else plain)
+        out.append(
+            _inline(p) if kind == "math" else f"<code>{plain}</code>" if kind == "code" else plain
+        )
     return "".join(out)
 
 
 def _inline(latex: str) -> str:
     """A formula in a line of text; browsers do not break formulas, so a long one may scroll."""
     found = mathml(latex)
-    return f'<span class="long">{found}</span>' if len(re.sub(r"\\[a-zA-Z]+|[{}\s]", "", latex)) > 26 else found
+    return (
+        f'<span class="long">{found}</span>'
+        if len(re.sub(r"\\[a-zA-Z]+|[{}\s]", "", latex)) > 26
+        else found
+    )
 
 
 def mathml(latex: str, display: bool = False) -> str:
     """A formula as MathML."""
-    for name, size in (("bigl", ""), ("bigr", "")):
-        latex = re.sub(rf"\\{name}\\?", lambda m, s=size: s + m.group(0)[5:], latex)
-    latex = upright(latex)
+    latex = upright(re.sub(r"\\big[lr](?![a-z])", "", re.sub(r"\\big[lr](?=\\)", "", latex)))
     latex = re.sub(r"\\operatorname\{([^{}]*)\}", lambda m: _words(m.group(1)), latex)
     latex = latex.replace(r"\mathsf{T}", r"\text{T}").replace(r"\phantom{=}", r"\quad")
     latex = latex.replace(r"\dots", r"\ldots").replace(r"\ast", "*")

@@ -42,7 +42,7 @@ from derive.document.sums import (
 from derive.expr import FALSE, Cond, Expr, Sym, cond_symbols, lift
 from derive.form import Form
 from derive.prove import PartProof, Proof
-from derive.theorems.model import Equal, EqualIff, Holds, Part, Statement, Twin
+from derive.theorems.model import EqualIff, Holds, Part, Statement, Twin
 
 ORDINALS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -68,7 +68,9 @@ def theorem_document(proof: Proof, checks: Sequence[CheckRow] = ()) -> Document:
     links = tuple((s.title, s.url) for s in theorem.sources)
     sections.append(Section("Sources", (Links(links),)))
     lead = Paragraph(theorem.sentence)
-    return Document(theorem.id, theorem.title, theorem.family, summary_box(proof), (lead,), tuple(sections))
+    return Document(
+        theorem.id, theorem.title, theorem.family, summary_box(proof), (lead,), tuple(sections)
+    )
 
 
 def summary_box(proof: Proof) -> Box:
@@ -81,18 +83,35 @@ def summary_box(proof: Proof) -> Box:
         words = {"solver": "an SMT solver, with symbolic sizes"}
         by = " and ".join(words.get(m, m) for m in methods)
         text = (
-            f"{_count(len(proof.parts), 'statement')} decided for all sizes under the hypotheses below, by {by}; "
+            (
+                f"{_count(len(proof.parts), 'statement')} decided for all sizes under the hypotheses "
+                f"below, by {by}; "
+            )
             f"{_count(steps, 'step')} of the chains decided pair by pair; the near-miss twin is refuted."
         )
         if exact:
             text += " Where it says “exactly when”, both directions are proved."
-        title = "Proved: the statement denies something, and that is proved" if theorem.negative else "Proved for all sizes"
+        title = (
+            "Proved: the statement denies something, and that is proved"
+            if theorem.negative
+            else "Proved for all sizes"
+        )
         if theorem.bounded:
-            return Box("bounded", "Proved, with a bounded part", f"{text} Only checked up to a bound: {theorem.bounded}.")
+            return Box(
+                "bounded",
+                "Proved, with a bounded part",
+                f"{text} Only checked up to a bound: {theorem.bounded}.",
+            )
         return Box("proved", title, text)
     if any(isinstance(p.verdict, Refuted) for p in proof.parts):
-        return Box("refuted", "Refuted", "At least one statement below is false; its smallest counterexample is shown.")
-    return Box("undecided", "Undecided", "This is not a proof: at least one question below has no answer.")
+        return Box(
+            "refuted",
+            "Refuted",
+            "At least one statement below is false; its smallest counterexample is shown.",
+        )
+    return Box(
+        "undecided", "Undecided", "This is not a proof: at least one question below has no answer."
+    )
 
 
 def _count(number: int, what: str) -> str:
@@ -102,7 +121,9 @@ def _count(number: int, what: str) -> str:
 # -- statement ---------------------------------------------------------------------------------
 
 
-def setting_for(statement: Statement, hypotheses: Sequence[Cond], laws: Sequence[Law], via: Sequence[Form] = ()) -> Setting:
+def setting_for(
+    statement: Statement, hypotheses: Sequence[Cond], laws: Sequence[Law], via: Sequence[Form] = ()
+) -> Setting:
     """What is known where the formulas of a statement are printed."""
     forms = (*forms_of(statement), *via)
     spoken = (*hypotheses, statement.cond) if isinstance(statement, Holds) else tuple(hypotheses)
@@ -186,7 +207,10 @@ def condition_lines(cond: Cond, names: Names) -> tuple[str, ...]:
     if _short(whole):
         return (whole,)
     if isinstance(cond, Any_):
-        texts = [f"({condition(p, names)})" if len(conjuncts(p)) > 1 else condition(p, names) for p in cond.parts]
+        texts = [
+            f"({condition(p, names)})" if len(conjuncts(p)) > 1 else condition(p, names)
+            for p in cond.parts
+        ]
         return (texts[0], *(rf"\text{{or }} {t}" for t in texts[1:]))
     texts = conditions(conjuncts(cond), names)
     return (texts[0], *(rf"\text{{and }} {t}" for t in texts[1:]))
@@ -240,15 +264,25 @@ def _symbol_table(parts: Sequence[Part]) -> Block:
         setting = _part_setting(p)
         for f in forms_of(p.statement):
             for name, shape in f.tensors:
-                lengths = " \\times ".join(expression(n, replace(setting.plain, shorts=())) for n in shape)
-                text = f"of length ${lengths}$" if len(shape) == 1 else f"of shape ${lengths}$" if shape else "a number"
+                lengths = " \\times ".join(
+                    expression(n, replace(setting.plain, shorts=())) for n in shape
+                )
+                text = (
+                    f"of length ${lengths}$"
+                    if len(shape) == 1
+                    else f"of shape ${lengths}$"
+                    if shape
+                    else "a number"
+                )
                 tensors.setdefault(name, text)
     items += [f"${name_latex(t)}$: a tensor {text}" for t, text in sorted(tensors.items())]
-    return Listing(tuple(items)) if items else Paragraph("No symbols: the statement is about numbers.")
+    return (
+        Listing(tuple(items)) if items else Paragraph("No symbols: the statement is about numbers.")
+    )
 
 
 def _order(name: str) -> tuple[int, str]:
-    stems = "n m k s d e p r c".split()
+    stems = ["n", "m", "k", "s", "d", "e", "p", "r", "c"]
     return (stems.index(name[:1]) if name[:1] in stems else len(stems), name.replace("_lo", "_a"))
 
 
@@ -265,7 +299,10 @@ def part_symbols(part: Part) -> set[Sym]:
 def _assumed(part: Part) -> list[Block]:
     names = _part_setting(part).plain
     items = [f"${h}$" for h in hypothesis_texts(part.hypotheses, names)]
-    items += [f"for all ${law_parameters(law)}$: ${condition(law.cond, _law_names(law))}$" for law in part.laws]
+    items += [
+        f"for all ${law_parameters(law)}$: ${condition(law.cond, _law_names(law))}$"
+        for law in part.laws
+    ]
     if not items:
         return []
     return [Paragraph("", "Under the hypotheses"), Listing(tuple(items))]
@@ -292,14 +329,24 @@ def verdict_box(verdict: Verdict, setting: Setting, forms: Sequence[Form] = ()) 
     """What was found for one statement."""
     match verdict:
         case Proved(method):
-            return Box("proved", "Proved for all sizes" + (f" ({method})" if method != "solver" else ""))
+            return Box(
+                "proved", "Proved for all sizes" + (f" ({method})" if method != "solver" else "")
+            )
         case HoldsWhen(cond, method):
             tail = f" ({method})" if method != "solver" else ""
             if cond == FALSE:
                 return Box("holds", f"Proved: it holds for no sizes{tail}")
-            return Box("holds", f"Proved: it holds exactly when the condition is met{tail}", "Both directions are proved for all sizes.")
+            return Box(
+                "holds",
+                f"Proved: it holds exactly when the condition is met{tail}",
+                "Both directions are proved for all sizes.",
+            )
         case Refuted(found):
-            return Box("refuted", "Refuted", f"Smallest counterexample: {counterexample(found, setting, forms)}")
+            return Box(
+                "refuted",
+                "Refuted",
+                f"Smallest counterexample: {counterexample(found, setting, forms)}",
+            )
         case Undecided(reason, checked):
             return Box("undecided", "Undecided", f"{reason}; checked: {checked}.")
 
@@ -308,18 +355,34 @@ def counterexample(c: Counterexample, setting: Setting, forms: Sequence[Form] = 
     """A counterexample in words."""
     where = ", ".join(f"${name_latex(k)} = {v}$" for k, v in c.sizes) or "no sizes to choose"
     for name, values in c.functions:
-        where += "".join(f", ${name_latex(name)}({', '.join(map(str, a))}) = {v}$" for a, v in values[:6])
+        where += "".join(
+            f", ${name_latex(name)}({', '.join(map(str, a))}) = {v}$" for a, v in values[:6]
+        )
         where += ", …" if len(values) > 6 else ""
     match c.kind:
         case "shape":
-            return f"at {where} the output shapes are {_shape(c.left_shape)} on the left and {_shape(c.right_shape)} on the right."
+            return (
+                f"at {where} the output shapes are {_shape(c.left_shape)} on the left and "
+                f"{_shape(c.right_shape)} on the right."
+            )
         case "value":
             read = r"\,".join(f"{name_latex(t)}[{', '.join(map(str, at))}]" for t, at in c.reads)
             of = f"the coefficient of ${read}$" if read else "the constant"
-            at = f"output position $({', '.join(map(str, c.output or ()))})$" if c.output else "the output"
-            return f"at {where}, in {at}, {of} is ${_number(c.left)}$ on the left and ${_number(c.right)}$ on the right."
+            at = (
+                f"output position $({', '.join(map(str, c.output or ()))})$"
+                if c.output
+                else "the output"
+            )
+            return (
+                f"at {where}, in {at}, {of} is ${_number(c.left)}$ on the left and "
+                f"${_number(c.right)}$ on the right."
+            )
         case "undefined":
-            need = f": it needs ${condition(c.requirement, replace(setting.plain, shorts=()))}$" if c.requirement is not None else ""
+            need = (
+                f": it needs ${condition(c.requirement, replace(setting.plain, shorts=()))}$"
+                if c.requirement is not None
+                else ""
+            )
             return f"at {where} an operator is not defined{need}."
     return f"at {where} the statement is false."
 
@@ -331,7 +394,11 @@ def _shape(shape: tuple[int, ...] | None) -> str:
 def _number(value: Fraction | None) -> str:
     if value is None:
         return "?"
-    return str(value.numerator) if value.denominator == 1 else rf"{value.numerator}/{value.denominator}"
+    return (
+        str(value.numerator)
+        if value.denominator == 1
+        else rf"{value.numerator}/{value.denominator}"
+    )
 
 
 # -- sections ----------------------------------------------------------------------------------
@@ -345,7 +412,10 @@ def _instance_sections(proof: Proof, several: bool) -> list[Section]:
             subsections.append(Section(f"Part ({label(number)})" if several else "", blocks))
     if not subsections:
         return []
-    note = Paragraph("Evidence at one size only, with a symbol for every element; zeros are elements that are never read.", "Instance.")
+    note = Paragraph(
+        "Evidence at one size only, with a symbol for every element; zeros are elements that are never read.",
+        "Instance.",
+    )
     if len(subsections) == 1 and not several:
         return [Section("At a small size", (note, *subsections[0].blocks))]
     return [Section("At a small size", (note,), tuple(subsections))]
@@ -356,9 +426,16 @@ def _proof_sections(proof: Proof, several: bool) -> list[Section]:
     for number, p in enumerate(proof.parts):
         blocks = _proof_blocks(p)
         subsections.append(Section(f"Part ({label(number)})" if several else "", tuple(blocks)))
-    title = "Proof for all sizes" if proof.proved else "What was checked for all sizes (this is not a proof)"
+    title = (
+        "Proof for all sizes"
+        if proof.proved
+        else "What was checked for all sizes (this is not a proof)"
+    )
     note = Paragraph(
-        "Every line is decided to be equal to the line before it for all sizes. A tensor read outside its axes "
+        (
+            "Every line is decided to be equal to the line before it for all sizes. A tensor read "
+            "outside its axes "
+        )
         "is zero, and conditions that follow from the others are not repeated.",
         "How to read it.",
     )
@@ -372,7 +449,11 @@ def _proof_blocks(p: PartProof) -> list[Block]:
     if not p.chain:
         what = "a statement about integers alone, with no sums in it"
         if isinstance(p.verdict, Proved):
-            return [Paragraph(f"This is {what}: the solver shows that no integers meet the hypotheses and violate it.")]
+            return [
+                Paragraph(
+                    f"This is {what}: the solver shows that no integers meet the hypotheses and violate it."
+                )
+            ]
         return [Paragraph(f"This is {what}."), verdict_box(p.verdict, setting)]
     unnamed = Unnamed(setting.taken)
     blocks: list[Block] = []
@@ -392,9 +473,18 @@ def _steps(p: PartProof, setting: Setting, unnamed: Unnamed) -> tuple[ChainStep,
     """The chain; neighbours that are written alike become one step with both reasons."""
     steps: list[ChainStep] = []
     for link in p.chain:
-        lines = call_lines(link.form, setting, unnamed) if link.as_call else sum_lines(link.form, setting)
+        lines = (
+            call_lines(link.form, setting, unnamed)
+            if link.as_call
+            else sum_lines(link.form, setting)
+        )
         said = "" if link.verdict is None else _said(link.verdict)
-        if steps and steps[-1].lines == lines and said == "decided" and steps[-1].verdict in ("decided", ""):
+        if (
+            steps
+            and steps[-1].lines == lines
+            and said == "decided"
+            and steps[-1].verdict in ("decided", "")
+        ):
             last = steps[-1]
             steps[-1] = replace(last, reason=f"{last.reason}; {link.reason}", verdict=said)
         else:
@@ -415,11 +505,21 @@ def _only_if(statement: EqualIff, verdict: Verdict, setting: Setting) -> list[Bl
     if not isinstance(verdict, HoldsWhen):
         return [Paragraph("The other direction is not proved.", "Only if.")]
     if not statement.witnesses:
-        return [Paragraph("Where the condition fails, the output lengths of the two sides differ.", "Only if.")]
+        return [
+            Paragraph(
+                "Where the condition fails, the output lengths of the two sides differ.", "Only if."
+            )
+        ]
     items = tuple(_witness(w) for w in statement.witnesses)
-    text = "Where the condition fails, the output lengths differ or the coefficients differ at one of these positions:"
+    text = (
+        "Where the condition fails, the output lengths differ or the coefficients differ at "
+        "one of these positions:"
+    )
     if statement.condition == FALSE:
-        text = "For all sizes, the output lengths differ or the coefficients differ at one of these positions:"
+        text = (
+            "For all sizes, the output lengths differ or the coefficients differ at one of these "
+            "positions:"
+        )
     return [Paragraph(text, "Only if."), Listing(items)]
 
 
@@ -463,7 +563,9 @@ def _without(verdict: Verdict, setting: Setting) -> str:
 def _twin_section(twin: Twin, verdict: Verdict) -> Section:
     setting = setting_for(twin.statement, twin.hypotheses, twin.laws)
     unnamed = Unnamed(setting.taken)
-    blocks: list[Block] = [Paragraph(f"{twin.sentence}:".replace("::", ":").replace(".:", ":"), "Near miss.")]
+    blocks: list[Block] = [
+        Paragraph(f"{twin.sentence}:".replace("::", ":").replace(".:", ":"), "Near miss.")
+    ]
     blocks += _formula(twin.statement, setting, unnamed)
     texts = hypothesis_texts(twin.hypotheses, setting.plain)
     if texts:
@@ -472,7 +574,9 @@ def _twin_section(twin: Twin, verdict: Verdict) -> Section:
         blocks.append(verdict_box(verdict, setting, forms_of(twin.statement)))
     else:
         found = verdict_box(verdict, setting)
-        blocks.append(Box("undecided", f"The twin should be refuted, but: {found.title}", found.text))
+        blocks.append(
+            Box("undecided", f"The twin should be refuted, but: {found.title}", found.text)
+        )
     return Section("A statement that looks like it and is false", tuple(blocks))
 
 
@@ -485,12 +589,19 @@ def _check_sections(checks: Sequence[CheckRow]) -> list[Section]:
     )
     agreed = sum(all(ok for _, ok in row.by) for row in checks)
     note = Paragraph(
-        f"Integer-valued data from a fixed seed, compared exactly: {agreed} of {len(checks)} configurations agree.",
+        (
+            f"Integer-valued data from a fixed seed, compared exactly: {agreed} of {len(checks)} "
+            "configurations agree."
+        ),
         "Numeric.",
     )
-    return [Section("Numeric cross-checks", (note, Table(("configuration", *judges), rows, "p" + "c" * len(judges))))]
+    return [
+        Section(
+            "Numeric cross-checks",
+            (note, Table(("configuration", *judges), rows, "p" + "c" * len(judges))),
+        )
+    ]
 
 
 def _mark(ok: bool | None) -> str:
     return "–" if ok is None else "equal" if ok else "DIFFERENT"
-

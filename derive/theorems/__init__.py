@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cache
 
 from derive.theorems.catalogue import FAMILIES, IDS
 from derive.theorems.model import CATALOGUE, Make, Theorem
 
-__all__ = ["CATALOGUE", "FAMILIES", "IDS", "Make", "Theorem", "load"]
+__all__ = ["CATALOGUE", "FAMILIES", "IDS", "Make", "Theorem", "family_of", "load"]
 
 NOT_FAMILIES = ("catalogue", "model")
 
@@ -28,12 +29,22 @@ def load() -> dict[str, Make]:
     for module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
         if module not in NOT_FAMILIES:
             importlib.import_module(f"{__name__}.{module}")
-    place = {
-        name: (family, index)
-        for family, ids in enumerate(IDS.values())
-        for index, name in enumerate(ids)
-    }
-    listed = len(place)
-    for name in sorted(CATALOGUE.keys() - place.keys()):
-        place[name] = (FAMILIES.index(CATALOGUE[name]().family), listed)
-    return {name: CATALOGUE[name] for name in sorted(CATALOGUE, key=lambda n: (place[n], n))}
+    listed = {name: place for place, name in enumerate(i for ids in IDS.values() for i in ids)}
+
+    def place(name: str) -> tuple[int, int, str]:
+        return FAMILIES.index(family_of(name)), listed.get(name, len(listed)), name
+
+    return {name: CATALOGUE[name] for name in sorted(CATALOGUE, key=place)}
+
+
+@cache
+def family_of(name: str) -> str:
+    """The family of a theorem: that of the fixed list, or what the theorem itself says.
+
+    >>> family_of("pad-fold")
+    'composition'
+    """
+    for family, ids in IDS.items():
+        if name in ids:
+            return family
+    return CATALOGUE[name]().family

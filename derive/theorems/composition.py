@@ -401,7 +401,7 @@ def _rows_that_agree() -> Part:
                 {"i0": 0, "w1.0": a_high, "w2.0": next_, "x.0": high + a_high - p_lo},
             ),
         ),
-        hypotheses=(*fits, p_lo >= 0, p_hi >= 0, i < both.shape[0]),
+        hypotheses=(fits[0], p_lo >= 0, p_hi >= 0, i < both.shape[0]),
         instance={
             "n": 5, "k1": 3, "k2": 2, "p_lo": 1, "p_hi": 0, "q_lo": 1, "q_hi": 2, "i": 0,
         },
@@ -443,7 +443,7 @@ def _same_whole() -> tuple[Part, ...]:
             ),
             statement=whole,
             hypotheses=(
-                *fits, p_lo >= 0, p_hi >= 0, q_lo >= 0, q_hi >= 0, n >= d1, m >= d2,
+                fits[0], p_lo >= 0, p_hi >= 0, q_lo >= 0, q_hi >= 0, n >= d1, m >= d2,
             ),
             instance={
                 "n": 5, "k1": 3, "k2": 2, "d1": 1, "d2": 2, "p_lo": 1, "p_hi": 0, "q_lo": 1, "q_hi": 2,
@@ -548,3 +548,165 @@ def _same_2d() -> Part:
 
 def _zero() -> Expr:
     return lift(0)
+
+
+@theorem
+def noble_identities() -> Theorem:
+    """Decimation and zero insertion change places with a correlation."""
+    n, k, s, d, up, down = sizes("n k s d L M")
+    p_lo, p_hi = offset("p_lo"), offset("p_hi")
+    r = symbol("r", 0)
+    x, w = tensor("x", n), tensor("w", k)
+    span = d * (k - 1)
+    fits_down = n + down * (p_lo + p_hi) >= down * span + 1
+    fits_up = n + p_lo + p_hi >= span + 1
+
+    first = decimate(correlate(x, w, dilation=down * d), down)
+    first_swapped = correlate(decimate(x, down), w, dilation=d)
+    strided = correlate(
+        x, w, stride=s * down, padding=(down * p_lo, down * p_hi), dilation=down * d
+    )
+    strided_swapped = correlate(
+        decimate(x, down), w, stride=s, padding=(p_lo, p_hi), dilation=d
+    )
+    second = zero_insert(correlate(x, w, padding=(p_lo, p_hi), dilation=d), up, trailing=r)
+    second_swapped = correlate(
+        zero_insert(x, up, trailing=r), w, padding=(up * p_lo, up * p_hi), dilation=up * d
+    )
+    spread = correlate(zero_insert(x, up), pad(w, (0, (up - 1) * (k - 1))))
+
+    return Theorem(
+        id="noble-identities",
+        family="composition",
+        title="The noble identities",
+        sentence=(
+            "Decimation by $M$ passes to the left of a correlation whose dilation is a multiple of $M$, "
+            "which is divided by $M$; zero insertion by $L$ passes to the left of any correlation, whose "
+            "dilation is multiplied by $L$. Padding is divided or multiplied with them."
+        ),
+        parts=(
+            Part(
+                sentence=(
+                    "First identity: correlating with dilation $M d$ and keeping every $M$-th value is "
+                    "keeping every $M$-th value and correlating with dilation $d$:"
+                ),
+                statement=Equal(first, first_swapped),
+                hypotheses=(n >= down * span + 1,),
+                instance={"n": 8, "k": 3, "d": 1, "M": 2},
+                wrt="x",
+            ),
+            Part(
+                sentence="With stride $s M$ and padding $M p$ of any sign likewise:",
+                statement=Equal(strided, strided_swapped),
+                hypotheses=(fits_down,),
+                instance={"n": 8, "k": 2, "s": 1, "d": 2, "M": 3, "p_lo": 1, "p_hi": 0},
+                wrt="x",
+            ),
+            Part(
+                sentence=(
+                    "Second identity: correlating and then inserting $L-1$ zeros ($r$ more at the end) is "
+                    "inserting them first and correlating with dilation $L d$ and padding $L p$:"
+                ),
+                statement=Equal(second, second_swapped),
+                hypotheses=(fits_up,),
+                instance={"n": 4, "k": 3, "d": 1, "L": 2, "p_lo": 1, "p_hi": 0, "r": 1},
+                wrt="x",
+            ),
+            *_noble_2d(),
+            *_resample_parts(),
+        ),
+        twin=Twin(
+            "the second identity without dilating the kernel (zeros behind it instead)",
+            Equal(zero_insert(correlate(x, w), up), spread),
+            (n >= k,),
+        ),
+        sources=(VAIDYANATHAN,),
+    )
+
+
+def _noble_2d() -> tuple[Part, ...]:
+    axes = ("h", "w")
+    n, k, s, d, up, down = (sizes(" ".join(f"{v}_{a}" for a in axes)) for v in "nksdLM")
+    lo, hi = (tuple(offset(f"{v}_{a}") for a in axes) for v in ("p_lo", "p_hi"))
+    x, w = tensor("x", *n), tensor("w", *k)
+    both = range(2)
+    padding = tuple(zip(lo, hi, strict=True))
+
+    def times(a: tuple[Expr, ...], b: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        return tuple(u * v for u, v in zip(a, b, strict=True))
+
+    shown = {
+        "n_h": 3, "k_h": 2, "s_h": 1, "d_h": 1, "L_h": 1, "M_h": 2, "p_lo_h": 0, "p_hi_h": 0,
+        "n_w": 4, "k_w": 2, "s_w": 2, "d_w": 1, "L_w": 2, "M_w": 1, "p_lo_w": 1, "p_hi_w": 0,
+    }  # fmt: skip
+    return (
+        Part(
+            sentence="The first identity in two dimensions, with factors of their own on each axis:",
+            statement=Equal(
+                correlate(
+                    x,
+                    w,
+                    stride=times(s, down),
+                    padding=tuple(zip(times(down, lo), times(down, hi), strict=True)),
+                    dilation=times(down, d),
+                ),
+                correlate(decimate(x, down), w, stride=s, padding=padding, dilation=d),
+            ),
+            hypotheses=tuple(
+                n[a] + down[a] * (lo[a] + hi[a]) >= down[a] * d[a] * (k[a] - 1) + 1 for a in both
+            ),
+            instance=shown,
+            wrt="x",
+        ),
+        Part(
+            sentence="and the second:",
+            statement=Equal(
+                zero_insert(correlate(x, w, padding=padding, dilation=d), up),
+                correlate(
+                    zero_insert(x, up),
+                    w,
+                    padding=tuple(zip(times(up, lo), times(up, hi), strict=True)),
+                    dilation=times(up, d),
+                ),
+            ),
+            hypotheses=tuple(n[a] + lo[a] + hi[a] >= d[a] * (k[a] - 1) + 1 for a in both),
+            instance=shown,
+            wrt="x",
+        ),
+    )
+
+
+def _resample_parts() -> tuple[Part, ...]:
+    """Decimation and zero insertion with each other: when the order does not matter."""
+    n, q, up, down, c = sizes("n q L M c")
+    a, b = offset("a"), offset("b")
+    x = tensor("x", down * q + 1)
+    one = decimate(zero_insert(x, up), down)
+    other = zero_insert(decimate(x, down), up)
+    z = tensor("x", c * down * q + 1)
+    first = decimate(zero_insert(z, c * up), c * down)
+    last = zero_insert(decimate(z, c * down), c * up)
+    return (
+        Part(
+            sentence=(
+                "Zero insertion by $L$ and decimation by $M$ change places where $L$ and $M$ have no "
+                "common divisor (written $a M + b L = 1$), for inputs of length $M q + 1$:"
+            ),
+            statement=Equal(one, other),
+            hypotheses=(eq(a * down + b * up, 1),),
+            instance={"q": 2, "L": 3, "M": 2, "a": -1, "b": 1},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "and only then: with a common factor $c$ (factors $c L$ and $c M$, length $c M q + 1$ with "
+                "$q \\ge L$) they are equal exactly when $c = 1$ or $L = M = 1$ fails to separate them:"
+            ),
+            statement=EqualIff(
+                first, last, eq(c, 1), ({"i0": up, "x.0": down},)
+            ),
+            hypotheses=(eq(a * down + b * up, 1), q >= up),
+            instance={"q": 2, "L": 1, "M": 2, "c": 2, "a": 0, "b": 1},
+            wrt="x",
+        ),
+    )

@@ -110,10 +110,10 @@ def adaptive_avg_pool() -> Theorem:
                     same_as_pool,
                     (
                         {"i0": 0, "x.0": 0},
-                        {"i0": m - 1, "x.0": whole * m + rest - 1},
-                        {"i0": m - 1, "x.0": (m - 1) * whole},
+                        {"i0": 0, "x.0": whole - (-rest) // m - 1},
                         {"i0": 1, "x.0": whole},
                         {"i0": 1, "x.0": whole - 1},
+                        {"i0": m - 1, "x.0": (m - 1) * whole},
                     ),
                 ),
                 hypotheses=(rest < m, whole * m + rest + p_lo + p_hi >= k),

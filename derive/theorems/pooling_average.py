@@ -225,7 +225,7 @@ def avg_pool_is_conv() -> Theorem:
                     clean(q),
                     ({"x.0": 0}, {"x.0": n - 1}),
                 ),
-                hypotheses=(plain_fits, q < m),
+                hypotheses=(q < m,),
                 instance={"n": 6, "k": 3, "s": 2, "p_lo": 1, "p_hi": 0, "q": 1},
                 wrt="x",
             ),
@@ -236,7 +236,7 @@ def avg_pool_is_conv() -> Theorem:
                     "ends inside the input; the first and the last window decide:"
                 ),
                 statement=Holds(every),
-                hypotheses=(plain_fits, p_lo < k, p_hi < k, q < m),
+                hypotheses=(p_lo < k, p_hi < k, q < m),
             ),
             Part(
                 sentence=(

@@ -2,8 +2,9 @@
 
 Once it is known which tap of each window wins, a max pooling is linear.  That choice is the
 selection σ, an unknown function: ``0 <= σ(i) < k``, and the position that it picks,
-``s·i + d·σ(i) - p_lo``, lies in the input (padding never wins).  What is proved for an unknown
-selection is proved for every input.
+``s·i + d·σ(i) - p_lo``, lies in the input (padding never wins; a window wholly in the padding has
+no such tap, so for sizes with such a window there is no selection to speak of).  What is proved
+for an unknown selection is proved for every input.
 """
 
 from __future__ import annotations
@@ -18,15 +19,9 @@ from derive.expr import (
     any_of,
     apply,
     between,
-    divides,
     eq,
     iff,
     implies,
-    maximum,
-    minimum,
-    ne,
-    offset,
-    size,
     sizes,
     symbol,
 )
@@ -35,19 +30,15 @@ from derive.operators import (
     box,
     conv_transpose,
     correlate,
-    decimate,
     max_pool,
     max_unpool,
     nearest_upsample,
-    one_hot,
-    pad,
-    scale,
     select,
     zero_insert,
 )
 from derive.shapes import conv_length, conv_remainder
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Source, Theorem, Twin, theorem
-from derive.theorems.pooling_average import GUIDE, paddings, tile_witnesses, tiles
+from derive.theorems.pooling_average import GUIDE, paddings, tiles
 
 MAX_DOCS = Source(
     "PyTorch documentation: torch.nn.MaxPool2d",
@@ -67,7 +58,7 @@ CLARKE = Source(
 )
 
 INDEX = Sym("i")
-ROW, COLUMN = Sym("i0"), Sym("i1")
+ROW, COLUMN = Sym("u"), Sym("v")
 
 
 def law(function: str, cond: Cond, *parameters: Sym) -> Law:
@@ -174,7 +165,10 @@ def max_pool_gradient_selection() -> Theorem:
                 laws=(valid,),
             ),
             Part(
-                sentence="The sum of each row is 1 (applied to ones it gives ones); so each row has exactly one 1:",
+                sentence=(
+                    "The sum of each row is 1 (applied to ones it gives ones), since the selected position lies in the "
+                    "input; so each row has exactly one 1:"
+                ),
                 statement=Equal(substitute(pooled, "x", box(n)), box(m)),
                 hypotheses=(fits,),
                 laws=(valid,),

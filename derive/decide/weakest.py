@@ -1,0 +1,458 @@
+"""The weakest condition: for which sizes is a statement true, exactly, in words a person would use?
+
+1. At many small sizes it is computed whether the statement holds (:mod:`derive.decide.samples`).
+2. The simplest formula in candidate parts that agrees with all samples is searched
+   (:mod:`derive.decide.candidates`, :mod:`derive.decide.formula`).
+3. Both directions are proved for all sizes: that the condition suffices as an equality under one
+   more hypothesis, that it is necessary by witnesses (:mod:`derive.decide.witness`), case by case.
+   Where a proof fails at certain sizes, these become samples and the search goes on.
+
+Samples only guess; what is returned is proved in both directions, or nothing is returned.
+
+>>> from derive.expr import sizes
+>>> from derive.form import tensor
+>>> from derive.operators import decimate, nearest_upsample
+>>> n, s = sizes("n s")
+>>> x = tensor("x", n)
+>>> print(find_condition(nearest_upsample(decimate(x, s), s), x).condition)
+s == 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from derive.decide.assume import assume, cases
+from derive.decide.candidates import literals, spoken, spoken_in, symbols_of, weight
+from derive.decide.equality import (
+    check_satisfiable,
+    check_tensors,
+    counterexample_at,
+    decide_equal,
+    difference,
+)
+from derive.decide.formula import simplest
+from derive.decide.normal import evidently_positive
+from derive.decide.samples import Bools, Comparison, Grid, count, row, sample, take, truth
+from derive.decide.solver import (
+    DEFAULT_SECONDS,
+    Answer,
+    Law,
+    ask,
+    smallest,
+    time_left,
+    time_limit,
+)
+from derive.decide.verdict import HoldsWhen, Proved, Refuted
+from derive.decide.witness import Witness, choose, pool
+from derive.expr import (
+    FALSE,
+    TRUE,
+    All,
+    Any_,
+    Cond,
+    Div,
+    Eq,
+    Expr,
+    Ge,
+    Not,
+    Sym,
+    all_of,
+    any_of,
+    cond_symbols,
+    conjuncts,
+    eq,
+    expressions,
+    holds,
+    iff,
+    lift,
+    negate,
+    subst_cond,
+)
+from derive.form import Call, Form
+
+ROUNDS = 8
+CASES = 48
+QUESTION_SECONDS = 4.0
+
+
+@dataclass(frozen=True)
+class Weakest:
+    """The sizes at which a statement is true, proved in both directions.
+
+    ``verdict.condition`` is the whole condition; it says the same as ``condition or degenerate[0] or
+    degenerate[1] …``, where ``condition`` is the main case and in each degenerate one the length of the
+    same position in ``reasons`` is 1 (a single output, a single tap, a single sample).  The
+    condition is relative to the hypotheses, and to both sides being defined.
+    """
+
+    condition: Cond
+    degenerate: tuple[Cond, ...]
+    verdict: HoldsWhen
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """Two forms under comparison, with everything that the search needs of them."""
+
+    both: Comparison
+    parameters: tuple[Sym, ...]
+    facts: tuple[Cond, ...]
+    seen: tuple[Expr, ...]
+    laws: tuple[Law, ...]
+
+
+def find_condition(
+    left: Form,
+    right: Form,
+    hypotheses: Sequence[Cond] = (),
+    *,
+    laws: Sequence[Law] = (),
+    seconds: float = DEFAULT_SECONDS,
+) -> Weakest | None:
+    """The weakest condition on the sizes under which two forms are equal, in shape and value.
+
+    It is exact among the sizes that the hypotheses (and the minima of the symbols) allow and at which
+    both sides are defined.  ``TRUE`` means always, ``FALSE`` never.  None if no condition was found,
+    or none that could be proved within the time limit.
+
+    Raises :class:`derive.errors.CannotBe` when no sizes meet the hypotheses, or when the two sides
+    do not read the same tensors.
+
+    >>> from derive.expr import sizes
+    >>> from derive.form import tensor, vjp
+    >>> from derive.operators import avg_pool, nearest_upsample, scale
+    >>> n, k, s = sizes("n k s")
+    >>> gradient = vjp(avg_pool(tensor("x", n), k, stride=s), "x")
+    >>> upsampled = scale(nearest_upsample(tensor("g", (n - k) // s + 1), k), 1, k)
+    >>> found = find_condition(gradient, upsampled)
+    >>> print(found.condition, "| degenerate:", *found.degenerate)
+    k == s and n % s == 0 | degenerate: k == n
+    """
+    with time_limit(seconds):
+        facts = (*hypotheses, *left.requires, *right.requires)
+        check_satisfiable(facts, laws=laws)
+        check_tensors(left, right)
+        if left.rank != right.rank:
+            return Weakest(FALSE, (), HoldsWhen(FALSE))
+        parameters = {*left.sizes(), *right.sizes(), *symbols_of(facts)}
+
+        def positive(e: Expr) -> bool:
+            return evidently_positive(e) or _asked(facts, e >= 1, laws) is Answer.YES
+
+        claim = _Claim(
+            Comparison(left, right, positive, laws),
+            tuple(sorted(parameters, key=lambda p: p.name)),
+            facts,
+            tuple(dict.fromkeys(e for f in (left, right, *_inner(left, right)) for e in spoken(f))),
+            tuple(laws),
+        )
+        return _search(claim)
+
+
+def find_equivalent(
+    statement: Cond,
+    hypotheses: Sequence[Cond] = (),
+    *,
+    laws: Sequence[Law] = (),
+    seconds: float = DEFAULT_SECONDS,
+) -> Weakest:
+    """A statement about sizes alone, said as simply as it can be.
+
+    Where no simpler condition is found and proved to be equivalent, it is the statement itself
+    without the parts that the hypotheses imply.
+
+    >>> from derive.expr import divides, sizes
+    >>> n, s = sizes("n s")
+    >>> print(find_equivalent(eq(s * ((n - 1) // s + 1), n)).condition)
+    n % s == 0
+    """
+    with time_limit(seconds):
+        check_satisfiable(hypotheses, laws=laws)
+        parameters = symbols_of((*hypotheses, statement))
+        fallback = simplify(statement, hypotheses, laws=laws)
+        best = fallback
+        grid = sample(parameters, hypotheses) if parameters and not laws else {}
+        for _ in range(ROUNDS if count(grid) else 0):
+            guess = _guess(parameters, spoken_in(statement), grid, truth(statement, grid))
+            if guess is None or time_left() <= 0:
+                break
+            same = iff(guess, statement)
+            answer = _asked(hypotheses, same, laws)
+            if answer is Answer.YES:
+                if weight(guess) <= weight(fallback) or fallback == statement:
+                    best = _ordered(guess)
+                break
+            point = (
+                _point((*hypotheses, negate(same)), parameters) if answer is Answer.NO else None
+            )
+            if point is None:
+                break
+            grid = _with(grid, point)
+        return Weakest(best, (), HoldsWhen(best))
+
+
+def _inner(*forms: Form) -> Iterator[Form]:
+    """The operands of forms, as far as they remember them."""
+    for form in forms:
+        if form.call is not None:
+            yield from form.call.operands
+            yield from _inner(*form.call.operands)
+
+
+# -- guess, prove, learn ---------------------------------------------------------------------------
+
+
+def _search(claim: _Claim) -> Weakest | None:
+    both = claim.both
+    grid = sample(claim.parameters, claim.facts)
+    if not count(grid) and claim.parameters:
+        return None
+    if not claim.parameters:
+        return _without_parameters(claim)
+    grid = take(grid, both.measured(grid))
+    agree = both.agree(grid)
+    for _ in range(ROUNDS):
+        guess = _guess(claim.parameters, claim.seen, grid, agree)
+        if guess is None or time_left() <= 0:
+            return None
+        point = _sufficient(claim, guess)
+        if point is None:
+            point = _necessary(claim, guess, take(grid, ~agree))
+        if point is _PROVED:
+            return _named(claim, guess, take(grid, agree))
+        if not point:
+            return None
+        if bool(holds(guess, point)) == _agrees(claim, point):
+            return None  # the proof failed for another reason than this point
+        grid = _with(grid, point)
+        agree = np.append(agree, _agrees(claim, point))
+    return None
+
+
+_PROVED: dict[str, int] = {"proved": 1}
+_UNKNOWN: dict[str, int] = {}
+
+
+def _without_parameters(claim: _Claim) -> Weakest | None:
+    verdict = decide_equal(claim.both.left, claim.both.right, claim.facts, laws=claim.laws)
+    if not isinstance(verdict, Proved | Refuted):
+        return None
+    condition = TRUE if isinstance(verdict, Proved) else FALSE
+    return Weakest(condition, (), HoldsWhen(condition))
+
+
+def _guess(
+    parameters: Sequence[Sym], seen: Sequence[Expr], grid: Grid, target: Bools
+) -> Cond | None:
+    if target.all() or not target.any():
+        return TRUE if target.all() else FALSE
+    formula = simplest(literals(parameters, seen, grid), target)
+    return None if formula is None else _ordered(formula.cond())
+
+
+def _agrees(claim: _Claim, point: dict[str, int]) -> bool:
+    return counterexample_at(claim.both.left, claim.both.right, point, claim.laws) is None
+
+
+def _with(grid: Grid, point: dict[str, int]) -> Grid:
+    return {name: np.append(values, point[name]) for name, values in grid.items()}
+
+
+def _asked(premises: Sequence[Cond], conclusion: Cond, laws: Sequence[Law]) -> Answer:
+    return ask(premises, conclusion, laws=laws, seconds=QUESTION_SECONDS)
+
+
+def _point(conds: Sequence[Cond], parameters: Sequence[Sym]) -> dict[str, int] | None:
+    with time_limit(QUESTION_SECONDS):
+        found = smallest(conds, parameters, seconds=0.5, limit=60)
+    return found if found is not None and bool(holds(all_of(*conds), found)) else None
+
+
+def _sufficient(claim: _Claim, guess: Cond) -> dict[str, int] | None:
+    """None when it is proved that the condition suffices; else sizes at which it does not, or
+    nothing (``{}``) when neither was shown."""
+    for term in (c for d in disjuncts(guess) for c in cases(d)):
+        assumed = assume(claim.facts, term)
+        left, right = assumed.form(claim.both.left), assumed.form(claim.both.right)
+        with time_limit(2 * QUESTION_SECONDS):
+            if _asked(assumed.facts, FALSE, claim.laws) is Answer.YES:
+                continue
+            verdict = decide_equal(
+                left, right, assumed.facts, laws=claim.laws, seconds=QUESTION_SECONDS
+            )
+        if isinstance(verdict, Refuted):
+            return assumed.sizes(dict(verdict.counterexample.sizes))
+        if not isinstance(verdict, Proved):
+            return _UNKNOWN
+    return None
+
+
+def _necessary(claim: _Claim, guess: Cond, failing: Grid) -> dict[str, int]:
+    """``_PROVED`` when wherever the condition fails the sides differ; else sizes at which that is
+    not so, or nothing."""
+    if guess == TRUE:
+        return _PROVED
+    candidates: list[Witness] | None = None
+    for case in failures(guess):
+        inside = take(failing, truth(case, failing))
+        if not count(inside) and _asked((*claim.facts, case), FALSE, claim.laws) is Answer.YES:
+            continue
+        chosen: list[Witness] = []
+        for _ in range(5):
+            same = take(inside, truth(claim.both.same_shape, inside))
+            if count(same):
+                candidates = candidates or pool(claim.both, claim.parameters, claim.seen)
+                chosen, _ = choose(claim.both, candidates, same)
+            conds = (*claim.facts, case, claim.both.same_shape, *_hidden(claim.both, chosen))
+            answer = _asked(conds, FALSE, claim.laws)
+            if answer is not Answer.NO:
+                break
+            point = _point(conds, claim.parameters)
+            if point is None:
+                return _UNKNOWN
+            if _agrees(claim, point):
+                return point
+            inside = _with(inside, point)
+        if answer is not Answer.YES:
+            return _UNKNOWN
+    return _PROVED
+
+
+def _hidden(both: Comparison, witnesses: Sequence[Witness]) -> list[Cond]:
+    """That no witness shows a difference."""
+    groups = both.groups or []
+    return [negate(subst_cond(difference(*groups[w.group]), w.values())) for w in witnesses]
+
+
+def failures(cond: Cond) -> list[Cond]:
+    """Cases that together say that a condition fails.
+
+    Where a conjunction fails, one of its parts is the first to fail, so the parts before it may be
+    assumed; and an equation fails on one side or the other.
+
+    >>> from derive.expr import divides, sizes
+    >>> n, k, s = sizes("n k s")
+    >>> print(*failures(all_of(eq(k, s), divides(s, n))), sep=" | ")
+    k >= s + 1 | s >= k + 1 | k == s and n % s != 0
+    """
+    return [c for c in dict.fromkeys(_failures(_ordered(cond))) if c != FALSE]
+
+
+def _failures(cond: Cond) -> list[Cond]:
+    match cond:
+        case All(parts):
+            return [all_of(*parts[:i], c) for i, p in enumerate(parts) for c in _failures(p)]
+        case Any_(parts):
+            options = [_failures(p) for p in parts]
+            if np.prod([len(o) for o in options], dtype=float) > CASES:
+                return [negate(cond)]
+            return [all_of(*o) for o in product(*options)]
+        case Eq(e) if not any(isinstance(a, Div) for a in e.atoms()):
+            return [e >= 1, e <= -1]
+    return [negate(cond)]
+
+
+def disjuncts(cond: Cond) -> tuple[Cond, ...]:
+    """The parts of a disjunction, a conjunction of disjunctions multiplied out where it is small."""
+    if isinstance(cond, Any_):
+        return cond.parts or (cond,)
+    if isinstance(cond, All):
+        options = [disjuncts(p) for p in cond.parts]
+        if 1 < np.prod([len(o) for o in options], dtype=float) <= CASES:
+            return tuple(dict.fromkeys(all_of(*o) for o in product(*options)))
+    return (cond,)
+
+
+# -- how a condition reads -------------------------------------------------------------------------
+
+
+def _named(claim: _Claim, whole: Cond, agreeing: Grid) -> Weakest:
+    """Set the degenerate cases apart: those in which some length is 1 throughout."""
+    cases = [c for c in disjuncts(whole) if c != FALSE]
+    lengths = _lengths(claim)
+    reasons: dict[Cond, str] = {}
+    for case in cases if len(cases) > 1 else ():
+        inside = take(agreeing, truth(case, agreeing))
+        for e in lengths:
+            if count(inside) and truth(eq(e, 1), inside).all():
+                if _asked((*claim.facts, case), eq(e, 1), claim.laws) is Answer.YES:
+                    reasons[case] = str(e)
+                    break
+    main = [c for c in cases if c not in reasons]
+    if not main:
+        main = cases[:1]
+    if len(main) == len(cases):
+        return Weakest(whole, (), HoldsWhen(whole))
+    special = tuple(c for c in cases if c not in main)
+    return Weakest(any_of(*main), special, HoldsWhen(whole), tuple(reasons[c] for c in special))
+
+
+def _lengths(claim: _Claim) -> list[Expr]:
+    """The lengths of all operands and results, and of pooling windows."""
+    forms = (claim.both.left, claim.both.right)
+    found: dict[Expr, None] = {}
+    for form in (*forms, *_inner(*forms)):
+        for e in (*form.shape, *(n for _, shape in form.tensors for n in shape)):
+            found[e] = None
+        call: Call | None = form.call
+        for name, value in call.parameters if call is not None else ():
+            if name == "k":
+                given = value if isinstance(value, tuple | list) else (value,)
+                found |= {lift(v): None for v in given if isinstance(v, int | Expr)}
+    return [e for e in found if e.constant is None]
+
+
+def simplify(cond: Cond, hypotheses: Sequence[Cond] = (), *, laws: Sequence[Law] = ()) -> Cond:
+    """The condition without the parts that follow from the hypotheses or from its other parts, in a
+    readable order.
+
+    >>> from derive.expr import sizes
+    >>> n, k = sizes("n k")
+    >>> print(simplify(all_of(n >= k - 1, n >= k, k >= 1, eq(k, 1)), (n >= 2,)))
+    k == 1
+    """
+    return _ordered(_reduce(cond, tuple(hypotheses), tuple(laws)))
+
+
+def _reduce(cond: Cond, known: tuple[Cond, ...], laws: tuple[Law, ...]) -> Cond:
+    if _asked(known, cond, laws) is Answer.YES:
+        return TRUE
+    if _asked((*known, cond), FALSE, laws) is Answer.YES:
+        return FALSE
+    if not isinstance(cond, All | Any_):
+        return cond
+    conjunction = isinstance(cond, All)
+    combine = all_of if conjunction else any_of
+    left = sorted(dict.fromkeys(cond.parts), key=weight, reverse=True)
+    for part in list(left):
+        others = [p for p in left if p is not part]
+        rest = others if conjunction else [negate(p) for p in others]
+        reduced = _reduce(part, (*known, *rest), laws)
+        if reduced == (TRUE if conjunction else FALSE):
+            left = others
+        else:
+            left[left.index(part)] = reduced
+    return combine(*left)
+
+
+def _ordered(cond: Cond) -> Cond:
+    """Equations first, then divisibilities, then inequalities; short parts before long ones."""
+    if isinstance(cond, All | Any_):
+        parts = sorted(map(_ordered, cond.parts), key=_rank)
+        return all_of(*parts) if isinstance(cond, All) else any_of(*parts)
+    return cond
+
+
+def _rank(cond: Cond) -> tuple[int, float, str]:
+    kind = 4
+    if isinstance(cond, Eq):
+        kind = 1 if any(isinstance(a, Div) for a in cond.expr.atoms()) else 0
+    elif isinstance(cond, Ge | Not):
+        kind = 2
+    return kind, weight(cond), str(cond)
