@@ -719,7 +719,7 @@ def _sides(e: Expr) -> tuple[Expr, Expr]:
 
 
 def _relation(e: Expr, sign: str, mirrored: str) -> str:
-    left, right = _sides(e)
+    left, right = _sides(_with_remainder(e))
     if left.constant is not None and right.constant is None:
         return f"{right} {mirrored} {left}"
     return f"{left} {sign} {right}"
@@ -734,3 +734,17 @@ def _divisibility(e: Expr) -> str | None:
                     if e * sign == atom.num - atom.den * Expr({(atom,): 1}):
                         return f"{_tight(atom.num)} % {_tight(atom.den)} == 0"
     return None
+
+
+def _with_remainder(e: Expr) -> Expr:
+    """``a - b*(a//b)`` inside a sum is shown as the remainder ``a % b``."""
+    for monomial, _ in e.terms:
+        for atom in monomial:
+            if isinstance(atom, Div):
+                remainder = atom.num - atom.den * Expr({(atom,): 1})
+                shown = Expr({(Sym(f"{_tight(atom.num)} % {_tight(atom.den)}"),): 1})
+                for sign in (1, -1):
+                    rest = e - remainder * sign
+                    if len(rest.terms) < len(e.terms) and atom not in rest.atoms():
+                        return rest + shown * sign
+    return e

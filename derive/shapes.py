@@ -60,7 +60,11 @@ def ceil_length(n: Any, k: Any, s: Any = 1, d: Any = 1, p_lo: Any = 0, p_hi: Any
     """The output length of a pooling with ceil_mode: rounded up, but no window may start in the
     padding behind the input.
 
-    Source: PyTorch ``pooling_output_shape`` (the rule was added after pytorch/pytorch#57178).
+    PyTorch rounds up and drops *one* window that would start behind the input; that is this rule
+    for ``p_hi <= d(k-1) + 1``, and PyTorch takes no padding beyond half the dilated kernel.
+
+    Source: PyTorch ``pooling_output_shape`` (the rule as mended in pytorch/pytorch#46558; that the
+    documented formula lacks it is pytorch/pytorch#57178).
 
     >>> ceil_length(7, 2, s=2), ceil_length(5, 1, s=3, p_hi=0), ceil_length(4, 2, s=3, p_lo=1, p_hi=1)
     (4, 2, 2)

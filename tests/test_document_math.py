@@ -57,7 +57,7 @@ RELATIONS = {"=": "==", "<": "<", ">": ">", r"\le": "<=", r"\ge": ">=", r"\ne": 
 def tokens(latex: str) -> list[str]:
     """The tokens of a formula, white space left out."""
     latex = re.sub(r"\\mathrm\{([a-z]+)\}", r"\1", latex)
-    found = [t for t in TOKEN.findall(latex)]
+    found: list[str] = TOKEN.findall(latex)
     assert "".join(found) == re.sub(r"\s", "", latex.replace(r"\ ", "")), latex
     return [t for t in found if t not in SPACES]
 
@@ -409,7 +409,7 @@ def read_form(
 
     shape = shape_at(form, env)
     out = np.zeros(shape, dtype=object)
-    printed = printed_names({k_: v for k_, v in env.items()})
+    printed = printed_names(dict(env))
     letters = [_bare(names.letters[x.name]) for x in form.index]
     for at in product(*map(range, shape)):
         local = {**printed, **dict(zip(letters, at, strict=True))}

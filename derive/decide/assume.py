@@ -59,7 +59,7 @@ def assume(facts: Sequence[Cond], cond: Cond) -> Assumed:
     >>> n, k, s = sizes("n k s")
     >>> found = assume((n >= k,), all_of(eq(k, s), divides(s, n)))
     >>> print(*(f"{a.name} = {e}" for a, e in found.values.items()), "|", *found.facts, sep="; ")
-    k = s; n = s*q~0; |; s*q~0 >= s; s*q~0 >= 1
+    s = k; n = k*q~0; |; k*q~0 >= k; k >= 1; k*q~0 >= 1
     """
     left = list(conjuncts(all_of(*facts, cond)))
     wanted = [c for c in conjuncts(cond) if isinstance(c, Eq)]

@@ -33,6 +33,7 @@ from derive.expr import (
     Sym,
     cond_symbols,
     conjuncts,
+    divides,
     eq,
     expressions,
     lift,
@@ -142,7 +143,7 @@ def _features(parameters: Sequence[Sym], seen: Sequence[Expr], grid: Grid) -> li
             if isinstance(a, Div):
                 put(_without_constant(a.num), _cost(a.num))
                 if a.den.symbols():
-                    put(Expr({(a,): 1}), _cost(a.num) + 1.2)
+                    put(Expr({(a,): 1}), _cost(a.num) + 2.5)
                 put(a.num % a.den, _cost(a.num) + _cost(a.den))
     for e in sorted(seen, key=_cost):
         if not any(isinstance(a, Max | Indicator) for a in e.atoms()):
@@ -233,8 +234,10 @@ def _remainders(
             rest = _at(num, grid) % bottom
             cost = num_cost + den_cost + 0.2
             top = num % den
+            zero = num if sum(c for mono, c in num.terms if mono) >= 0 else -num
+            yield Literal(cost, rest == 0, lambda e=zero, by=den: divides(by, e))
             for value in (0, 1):
-                more = cost + 0.4 * value
+                more = cost + 0.3 * value
                 yield Literal(more, rest == value, lambda e=top, v=value: eq(e, v))
                 yield Literal(more + 0.8, rest != value, lambda e=top, v=value: ne(e, v))
             yield Literal(cost + 0.5, rest <= 1, lambda e=top: e <= 1)
@@ -267,8 +270,8 @@ def _numerators(features: Sequence[Feature], den: Expr) -> Iterator[tuple[Expr, 
         if h is not f and h is not g:
             yield f.expr + g.expr - h.expr, f.cost + g.cost + h.cost + 0.5
     for f in parameters:
-        yield f.expr - 1, f.cost + 0.4
-        yield f.expr + 1, f.cost + 0.4
+        yield f.expr - 1, f.cost + 0.5
+        yield f.expr + 1, f.cost + 0.6
 
 
 def weight(cond: Cond) -> float:

@@ -23,6 +23,7 @@ LEARN = 260  # samples of each kind that the search looks at; all others are che
 CONSIDERED = 3000  # candidates that the search looks at
 NODES = 6_000
 PER_TERM = 0.7
+CHEAP = 2 * (PER_TERM + 1)  # what two terms cost at least
 
 Matrix = npt.NDArray[np.bool_]
 Term = tuple[int, ...]
@@ -91,6 +92,8 @@ def _learn(
 ) -> Formula | None:
     best: Formula | None = None
     for dual in (False, True):
+        if best is not None and best.cost <= CHEAP:
+            break
         true, false = (negative, positive) if dual else (positive, negative)
         kept, at_true, at_false = _tables(candidates, true, false, dual)
         terms = _disjunction(at_true, at_false, [c.cost for c in kept])
@@ -160,17 +163,20 @@ def _disjunction(at_true: Matrix, at_false: Matrix, costs: Sequence[float]) -> l
             if mask:
                 pool.setdefault(t, mask)
 
+    put(_conjunctions(problem, problem.true))
+    for t in pool:
+        if _price(t, costs) <= CHEAP:
+            return [t]
     short = _short_terms(at_true, at_false, costs)
     put(short)
-    put(_conjunctions(problem, problem.true))
     masks = sorted(
         {pool[t]: _price(t, costs) for t in reversed(short)}.items(), key=lambda mc: mc[1]
     )
-    for mask, _ in masks[:40]:
+    for mask, _ in masks[:24]:
         put(_conjunctions(problem, problem.true & ~mask))
-    for (a, _), (b, _) in combinations(masks[:9], 2):
+    for (a, _), (b, _) in combinations(masks[:7], 2):
         put(_conjunctions(problem, problem.true & ~(a | b)))
-    for i in range(min(70, len(costs))):
+    for i in range(min(40, len(costs))):
         put(_conjunctions(problem, problem.at_true[i]))
     sets = _undominated([(mask, _price(t, costs), t) for t, mask in pool.items()])
     chosen = cheapest_cover(problem.true, [(m, c) for m, c, _ in sets])

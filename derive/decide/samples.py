@@ -52,7 +52,8 @@ Grid = dict[str, Ints]
 Group = tuple[list[Cell], list[Cell]]
 
 POINTS = 400_000  # index tuples that are evaluated at a time
-PER_SIZE = 6_000  # index tuples of one choice of sizes; larger ones are left out
+WORK = 600_000  # index tuples that are evaluated in all
+PER_SIZE = 8_000  # index tuples of one choice of sizes; larger ones are left out
 SLOW_SAMPLES = 250  # where the cells cannot be used, each sample is evaluated by itself
 EXACT = 1e-9  # coefficients are fractions of small integers: a smaller difference is none
 
@@ -202,12 +203,15 @@ class Comparison:
         """The samples that are small enough to be compared."""
         if self.groups is None:
             return np.arange(count(grid)) < SLOW_SAMPLES
-        result = np.ones(count(grid), dtype=bool)
+        points = np.zeros(count(grid))
         for group in self.groups:
             for cell in (*group[0], *group[1]):
                 lengths = self._extent(self.solve(cell).free, grid)
-                result &= np.prod(np.maximum(lengths, 0), axis=0, dtype=float) <= PER_SIZE
-        return result
+                points += np.prod(np.maximum(lengths, 0), axis=0, dtype=float)
+        order = np.argsort(points, kind="stable")
+        result = np.zeros(count(grid), dtype=bool)
+        result[order[np.cumsum(points[order]) <= WORK]] = True
+        return result & (points <= PER_SIZE)
 
     def solve(self, cell: Cell) -> Solved:
         """Solve the equations of a cell for one index each, as far as that goes."""

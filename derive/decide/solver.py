@@ -195,11 +195,10 @@ def _check(
         solver = _solver(budget)
         solver.set("random_seed", seed)
         conds = [*known, negate(part)]
+        if seed % 2:
+            solver.add(*_factored(conds, t))
         for c in conds:
             solver.add(t.cond(c))
-        if seed % 2:
-            for j, factor in enumerate(_factors(conds)):
-                solver.add(z3.Int(f"~factor{j}") == t.expr(factor))
         solver.add(*t.definitions)
         result = solver.check()
         if result == z3.unsat:
@@ -209,34 +208,32 @@ def _check(
     return Answer.UNKNOWN
 
 
-def _factors(conds: Iterable[Cond]) -> list[Expr]:
-    """What a symbol is multiplied by in the equations, without constants: ``s·a - s·b`` gives
-    ``a - b``.
+def _factored(conds: Iterable[Cond], t: Translation) -> list[Any]:
+    """The premises once more, with a name for what a symbol is multiplied by.
 
-    The solver sees the products ``s·a`` and ``s·b`` apart; given a name for ``a - b`` it finds that
-    ``s·(a - b)`` lies strictly between ``-s`` and ``s`` only where ``a = b``.
+    In ``s·a - s·b + c = 0`` the solver sees the products ``s·a`` and ``s·b`` apart; told that
+    ``v = a - b`` and ``s·v + c = 0``, it finds at once that ``-s < c < s`` leaves only ``a = b``.
+    Only what holds is restated: the premises themselves, not the branches of a disjunction.
     """
-    found: dict[Expr, None] = {}
-    for c in conds:
-        for e in _equations(c):
-            for v in sorted(e.symbols(), key=lambda s: s.name):
-                split = e.coefficient(v)
-                terms = {m: q for m, q in split[0].terms if m} if split else {}
-                if len(terms) >= 2:
-                    content = gcd(*terms.values())
-                    factor = Expr({m: q // content for m, q in terms.items()})
-                    if -factor not in found:
-                        found[factor] = None
-    return list(found)
-
-
-def _equations(cond: Cond) -> Iterator[Expr]:
-    match cond:
-        case Eq(e):
-            yield e
-        case All(parts) | Any_(parts):
-            for p in parts:
-                yield from _equations(p)
+    names: dict[Expr, Any] = {}
+    found: list[Any] = []
+    for c in dict.fromkeys(p for c in conds for p in conjuncts(c)):
+        if not isinstance(c, (Eq, Ge)):
+            continue
+        for v in sorted(c.expr.symbols(), key=lambda s: s.name):
+            split = c.expr.coefficient(v)
+            terms = {m: q for m, q in split[0].terms if m} if split else {}
+            if split is None or len(terms) < 2:
+                continue
+            content = gcd(*terms.values())
+            factor = Expr({m: q // content for m, q in terms.items()})
+            if factor not in names:
+                names[factor] = z3.Int(f"~factor{len(names)}")
+                found.append(names[factor] == t.expr(factor))
+            constant = (split[0] - factor * content).constant or 0
+            whole = t.atom(v) * (content * names[factor] + constant) + t.expr(split[1])
+            found.append(whole == 0 if isinstance(c, Eq) else whole >= 0)
+    return found
 
 
 def _attempts(seconds: float) -> list[tuple[int, float]]:

@@ -48,7 +48,7 @@ from derive.decide.solver import (
     time_limit,
 )
 from derive.decide.verdict import HoldsWhen, Proved, Refuted
-from derive.decide.witness import Witness, choose, pool
+from derive.decide.witness import Corners, Witness, choose, corners
 from derive.expr import (
     FALSE,
     TRUE,
@@ -77,6 +77,7 @@ from derive.form import Call, Form
 
 ROUNDS = 8
 CASES = 48
+WITNESSES = 9  # how often a case may ask for a further witness
 QUESTION_SECONDS = 4.0
 
 
@@ -105,6 +106,7 @@ class _Claim:
     facts: tuple[Cond, ...]
     seen: tuple[Expr, ...]
     laws: tuple[Law, ...]
+    corners: tuple[Corners, ...]
 
 
 def find_condition(
@@ -145,14 +147,13 @@ def find_condition(
         def positive(e: Expr) -> bool:
             return evidently_positive(e) or _asked(facts, e >= 1, laws) is Answer.YES
 
-        claim = _Claim(
-            Comparison(left, right, positive, laws),
-            tuple(sorted(parameters, key=lambda p: p.name)),
-            facts,
-            tuple(dict.fromkeys(e for f in (left, right, *_inner(left, right)) for e in spoken(f))),
-            tuple(laws),
+        both = Comparison(left, right, positive, laws)
+        order = tuple(sorted(parameters, key=lambda p: p.name))
+        forms = (left, right, *_inner(left, right))
+        seen = tuple(dict.fromkeys(e for f in forms for e in spoken(f)))
+        return _search(
+            _Claim(both, order, facts, seen, tuple(laws), corners(both, order, seen))
         )
-        return _search(claim)
 
 
 def find_equivalent(
@@ -298,36 +299,55 @@ def _necessary(claim: _Claim, guess: Cond, failing: Grid) -> dict[str, int]:
     not so, or nothing."""
     if guess == TRUE:
         return _PROVED
-    candidates: list[Witness] | None = None
     for case in failures(guess):
         inside = take(failing, truth(case, failing))
         if not count(inside) and _asked((*claim.facts, case), FALSE, claim.laws) is Answer.YES:
             continue
-        chosen: list[Witness] = []
-        for _ in range(5):
-            same = take(inside, truth(claim.both.same_shape, inside))
-            if count(same):
-                candidates = candidates or pool(claim.both, claim.parameters, claim.seen)
-                chosen, _ = choose(claim.both, candidates, same)
-            conds = (*claim.facts, case, claim.both.same_shape, *_hidden(claim.both, chosen))
-            answer = _asked(conds, FALSE, claim.laws)
-            if answer is not Answer.NO:
-                break
-            point = _point(conds, claim.parameters)
-            if point is None:
-                return _UNKNOWN
-            if _agrees(claim, point):
-                return point
-            inside = _with(inside, point)
-        if answer is not Answer.YES:
-            return _UNKNOWN
+        point = _differ_throughout(claim, case, inside)
+        if point is not _PROVED:
+            return point
     return _PROVED
 
 
-def _hidden(both: Comparison, witnesses: Sequence[Witness]) -> list[Cond]:
+def _differ_throughout(claim: _Claim, case: Cond, inside: Grid) -> dict[str, int]:
+    """As :func:`_necessary`, for one case; every point without a witness asks for one more."""
+    chosen: list[Witness] = []
+    missing = take(inside, truth(claim.both.same_shape, inside))
+    for _ in range(WITNESSES):
+        if count(missing):
+            more = choose(claim.corners, missing)
+            if more is None:
+                return _UNKNOWN
+            chosen += more
+        hidden = _hidden(chosen)
+        answer = _contradiction(claim, all_of(case, claim.both.same_shape), hidden)
+        if answer is not Answer.NO:
+            return _PROVED if answer is Answer.YES else _UNKNOWN
+        conds = (*claim.facts, case, claim.both.same_shape, *hidden)
+        point = _point(conds, claim.parameters)
+        if point is None:
+            return _UNKNOWN
+        if _agrees(claim, point):
+            return point
+        missing = {name: np.array([value]) for name, value in point.items()}
+    return _UNKNOWN
+
+
+def _contradiction(claim: _Claim, case: Cond, hidden: Sequence[Cond]) -> Answer:
+    """Can the facts, a case and further conditions not hold together?  First with the equations of
+    the case solved, then as they stand."""
+    assumed = assume(claim.facts, case)
+    put = [subst_cond(h, assumed.values) for h in hidden]
+    if assumed.values:
+        answer = _asked((*assumed.facts, *put), FALSE, claim.laws)
+        if answer is Answer.YES:
+            return answer
+    return _asked((*claim.facts, case, *hidden), FALSE, claim.laws)
+
+
+def _hidden(witnesses: Sequence[Witness]) -> list[Cond]:
     """That no witness shows a difference."""
-    groups = both.groups or []
-    return [negate(subst_cond(difference(*groups[w.group]), w.values())) for w in witnesses]
+    return [negate(subst_cond(difference(*w.group), dict(w.at))) for w in witnesses]
 
 
 def failures(cond: Cond) -> list[Cond]:
@@ -405,7 +425,7 @@ def _lengths(claim: _Claim) -> list[Expr]:
             if name == "k":
                 given = value if isinstance(value, tuple | list) else (value,)
                 found |= {lift(v): None for v in given if isinstance(v, int | Expr)}
-    return [e for e in found if e.constant is None]
+    return sorted((e for e in found if e.constant is None), key=lambda e: (len(str(e)), str(e)))
 
 
 def simplify(cond: Cond, hypotheses: Sequence[Cond] = (), *, laws: Sequence[Law] = ()) -> Cond:

@@ -3,73 +3,113 @@
 That a condition is necessary says "wherever it fails, some index tuple shows a difference".  Here the
 tuples are found: every cell's equations are solved for one index each, the free indices are put into
 corners (where a condition begins or ceases to hold, the first and last positions, the ends of the
-expressions in the forms), and of
-these the fewest are kept that together show a difference at all failing samples.
+expressions in the forms), and of these the fewest are kept that together show a difference at all
+failing samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from derive.decide.samples import EXACT, Bools, Comparison, Grid, Solved, count, gap, is_index, take
+from derive.decide.samples import (
+    EXACT,
+    Bools,
+    Comparison,
+    Grid,
+    Group,
+    Ints,
+    Solved,
+    count,
+    gap,
+    is_index,
+    take,
+)
 from derive.expr import Expr, Sym, cond_symbols, expressions, lift, subst_cond
 
-LOOKED_AT = 220  # failing samples at which candidates are tried
-TRIED = 1_600  # combinations of corners for each cell
+STAGES = ((80, 200, 1), (1_200, 120, 2), (12_000, 60, 9))
+"""How many corners of each cell are tried, at how many samples, and how many witnesses are few."""
 
 
 @dataclass(frozen=True)
 class Witness:
-    """An index tuple in the sizes, the group of cells that it belongs to, and where it shows a
-    difference among the samples that it was chosen for."""
+    """An index tuple in the sizes, and the cells whose coefficients differ there."""
 
-    group: int
-    at: tuple[tuple[str, Expr], ...]
-    cost: int
-
-    def values(self) -> dict[Sym, Expr]:
-        """The index expressions by their canonical variables."""
-        return {Sym(name): e for name, e in self.at}
+    group: Group
+    at: tuple[tuple[Sym, Expr], ...]
 
 
-def pool(both: Comparison, parameters: Sequence[Sym], seen: Sequence[Expr]) -> list[Witness]:
-    """Candidate witnesses for every cell of both sides, the simplest first."""
-    found: dict[tuple[int, tuple[tuple[str, Expr], ...]], int] = {}
-    for number, group in enumerate(both.groups or []):
+@dataclass(frozen=True, eq=False)
+class Corners:
+    """The candidates from one cell: for each of its free indices the places to try, likely ones
+    first."""
+
+    group: Group
+    solved: Solved
+    places: tuple[tuple[Expr, ...], ...]
+
+    @cached_property
+    def order(self) -> Ints:
+        """Combinations of places as positions in :attr:`places`, the likely ones first."""
+        if not self.places:
+            return np.zeros((1, 0), dtype=np.int64)
+        most = STAGES[-1][0]
+        reach = max(2, round((4 * most) ** (1 / len(self.places))))
+        shape = [min(len(p), reach) for p in self.places]
+        every = np.indices(shape).reshape(len(shape), -1).T
+        found = every[np.argsort(every.sum(axis=1), kind="stable")][:most]
+        return np.asarray(found, dtype=np.int64)
+
+    def witness(self, row: int) -> Witness:
+        """One combination as a witness."""
+        chosen = [p[i] for p, i in zip(self.places, self.order[row], strict=True)]
+        put = dict(zip(self.solved.free, chosen, strict=True))
+        rest = ((v, e.subst(put)) for v, e in self.solved.values)
+        return Witness(self.group, (*put.items(), *rest))
+
+    def shown(self, tried: int, grid: Grid) -> Bools:
+        """``[combination, sample]``: does the combination show a difference at the sample?"""
+        size = count(grid)
+        order = self.order[:tried]
+        result = np.zeros((len(order), size), dtype=bool)
+        with np.errstate(all="ignore"):
+            values = [
+                np.array([np.broadcast_to(np.asarray(e.at(grid)), (size,)) for e in p])
+                for p in self.places
+            ]
+            for start in range(0, len(order), 2_000):
+                some = order[start : start + 2_000]
+                env: dict[str, Any] = {name: v[None, :] for name, v in grid.items()}
+                for axis, v in enumerate(self.solved.free):
+                    env[v.name] = values[axis][some[:, axis]]
+                for v, e in self.solved.values:
+                    env[v.name] = np.asarray(e.at(env))
+                result[start : start + 2_000] = np.abs(gap(self.group, env)) > EXACT
+        return result
+
+
+def corners(
+    both: Comparison, parameters: Sequence[Sym], seen: Sequence[Expr]
+) -> tuple[Corners, ...]:
+    """The candidates from every cell of both sides."""
+    found: list[Corners] = []
+    for group in both.groups or []:
         names = {
             s for side in group for c in side for w in c.where for s in cond_symbols(w) if is_index(s)
         }
         for cell in (*group[0], *group[1]):
-            for at, cost in _corners(both, both.solve(cell), parameters, seen):
-                if {v for v, _ in at} >= names:
-                    key = (number, tuple(sorted((v.name, e) for v, e in at)))
-                    found[key] = min(cost, found.get(key, cost))
-    every = [Witness(number, at, cost) for (number, at), cost in found.items()]
-    return sorted(every, key=lambda w: (w.cost, w.group, str(w.at)))
-
-
-def _corners(
-    both: Comparison, solved: Solved, parameters: Sequence[Sym], seen: Sequence[Expr]
-) -> list[tuple[list[tuple[Sym, Expr]], int]]:
-    choices = [
-        list(dict.fromkeys([*_edges(solved, v), *_positions(both.lengths[v], parameters, seen)]))
-        for v in solved.free
-    ]
-    combos = sorted(
-        product(*([(e, rank) for rank, e in enumerate(c)] for c in choices)),
-        key=lambda combo: sum(rank for _, rank in combo),
-    )
-    result = []
-    for combo in combos[:TRIED]:
-        put = {v: e for v, (e, _) in zip(solved.free, combo, strict=True)}
-        at = [*put.items(), *((v, e.subst(put)) for v, e in solved.values)]
-        result.append((at, sum(rank for _, rank in combo)))
-    return result
+            solved = both.solve(cell)
+            if names <= {*solved.free, *(v for v, _ in solved.values)}:
+                places = tuple(
+                    tuple(dict.fromkeys([*_edges(solved, v), *_places(both.lengths[v], parameters, seen)]))
+                    for v in solved.free
+                )
+                found.append(Corners(group, solved, places))
+    return tuple(found)
 
 
 def _edges(solved: Solved, v: Sym) -> list[Expr]:
@@ -86,63 +126,55 @@ def _edges(solved: Solved, v: Sym) -> list[Expr]:
     return found
 
 
-def _positions(length: Expr, parameters: Sequence[Sym], seen: Sequence[Expr]) -> list[Expr]:
-    """Places on an axis, the likely ones first."""
+def _places(length: Expr, parameters: Sequence[Sym], seen: Sequence[Expr]) -> list[Expr]:
     places: list[Expr] = [lift(0), length - 1, lift(1), length - 2]
-    for p in parameters:
-        e = Expr({(p,): 1})
-        places += [e - 1, e]
-    for p in parameters:
-        e = Expr({(p,): 1})
-        places += [length - e, e + 1, length - e - 1]
+    sizes = [Expr({(p,): 1}) for p in parameters]
+    for e in sizes:
+        places += [e - 1, e, e + 1]
+    for e in sizes:
+        places += [length - e, length - e - 1]
     short = sorted((e for e in seen if e.constant is None), key=lambda e: len(e.terms))[:8]
     for e in short:
         places += [e - 1, e]
     places += [length // 2, (length - 1) // 2]
-    return list(dict.fromkeys(places))
+    return places
 
 
-def shown(both: Comparison, witnesses: Sequence[Witness], grid: Grid) -> Bools:
-    """``[witness, sample]``: does the witness show a difference at the sample?"""
-    result = np.zeros((len(witnesses), count(grid)), dtype=bool)
-    known: dict[Expr, Any] = {}
-    with np.errstate(all="ignore"):
-        for w in witnesses:
-            for _, e in w.at:
-                if e not in known:
-                    known[e] = np.broadcast_to(np.asarray(e.at(grid)), (count(grid),))
-        for number, group in enumerate(both.groups or []):
-            chosen = [i for i, w in enumerate(witnesses) if w.group == number]
-            for start in range(0, len(chosen), 400):
-                some = chosen[start : start + 400]
-                env: dict[str, Any] = {name: v[None, :] for name, v in grid.items()}
-                for name in {name for i in some for name, _ in witnesses[i].at}:
-                    env[name] = np.array([known[dict(witnesses[i].at)[name]] for i in some])
-                result[some] = np.abs(gap(group, env)) > EXACT
-    return result
+def choose(candidates: Sequence[Corners], grid: Grid) -> list[Witness] | None:
+    """Few witnesses that together show a difference at the samples; None where none is found.
 
-
-def choose(
-    both: Comparison, candidates: Sequence[Witness], grid: Grid
-) -> tuple[list[Witness], Grid]:
-    """Few witnesses that together show a difference at the samples, and the samples left without.
-
-    A set cover: greedily the one that shows the most, the simpler one where two show the same.
+    Greedily the one that shows the most, the likelier one where two show the same; more corners are
+    tried while too many witnesses would be needed.
     """
-    step = max(1, count(grid) // LOOKED_AT)
-    looked = take(grid, np.arange(0, count(grid), step))
-    table = shown(both, candidates, looked)
-    left = np.ones(count(looked), dtype=bool)
-    chosen: list[int] = []
-    while left.any() and len(candidates):
-        gain = (table & left).sum(axis=1)
-        best = int(np.argmax(gain - np.arange(len(gain)) * 1e-6))
-        if gain[best] == 0:
+    best: list[Witness] | None = None
+    for tried, samples, few in STAGES:
+        looked = take(grid, np.arange(0, count(grid), max(1, count(grid) // samples)))
+        found = _cover(candidates, tried, looked)
+        if found is not None and (best is None or len(found) < len(best)):
+            best = found
+        if best is not None and len(best) <= few:
             break
+    return best
+
+
+def _cover(candidates: Sequence[Corners], tried: int, grid: Grid) -> list[Witness] | None:
+    tables = [c.shown(tried, grid) for c in candidates]
+    if not tables:
+        return None
+    owner = [(c, row) for c, t in zip(candidates, tables, strict=True) for row in range(len(t))]
+    rank = np.concatenate([np.arange(len(t)) for t in tables])
+    table = np.concatenate(tables)
+    left = np.ones(count(grid), dtype=bool)
+    chosen: list[int] = []
+    while left.any():
+        gain = (table & left).sum(axis=1)
+        best = int(np.argmax(gain - rank * 1e-6))
+        if gain[best] == 0:
+            return None
         chosen.append(best)
         left &= ~table[best]
     for i in list(chosen):  # one that the later ones made superfluous
         others = [j for j in chosen if j != i]
-        if others and (table[others].any(axis=0) == table[chosen].any(axis=0)).all():
+        if others and table[others].any(axis=0).all():
             chosen = others
-    return [candidates[i] for i in chosen], take(looked, left)
+    return [owner[i][0].witness(owner[i][1]) for i in chosen]

@@ -125,28 +125,28 @@ def how_to_read() -> Document:
     return Document(
         "how-to-read", "How to read this book", "", None,
         (
-            Paragraph((
+            Paragraph(
                 "A theorem has one or more statements. Each has its symbols, its hypotheses, a left "
                 "side and a right side, and a verdict. The verdicts are computed when the book is "
                 "written."
-            )),
+            ),
         ),
         (
             Section("Verdicts", (verdicts,)),
             Section("Kinds of evidence", (evidence,)),
             Section("What a proof is", (
-                Paragraph((
+                Paragraph(
                     "A proof is a chain of formulas, each with the reason that leads to it from the one "
                     "before. Every adjacent pair is decided for all sizes, so what is printed is what was "
                     "checked. Two formulas that are written alike, because they differ only in conditions "
                     "that follow from the others, are shown once with both reasons."
-                )),
-                Paragraph((
+                ),
+                Paragraph(
                     "Every hypothesis is dropped in turn; where the statement is then false, its smallest "
                     "counterexample is shown, and where it stays true, that is said. Every theorem has a "
                     "near miss: a statement that looks like it and is refuted, which shows that the "
                     "method can say no."
-                )),
+                ),
             )),
         ),
     )  # fmt: skip
@@ -226,11 +226,9 @@ def shape_formulas() -> Document:
             blocks.insert(0, Paragraph(_summary(lines[0].replace("\n", " "))))
         sections.append(Section(name.replace("_", " "), tuple(blocks)))
     note = Paragraph(
-        (
-            "Each rule is one Python function: called with numbers it computes, called with "
-            "symbols it is the formula that the proofs use. The formulas are printed from the "
-            "source of the functions."
-        )
+        "Each rule is one Python function: called with numbers it computes, called with "
+        "symbols it is the formula that the proofs use. The formulas are printed from the "
+        "source of the functions."
     )
     return Document("shape-formulas", "Shape formulas", "", None, (note,), tuple(sections))
 

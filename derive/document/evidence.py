@@ -67,10 +67,8 @@ def _compared(found: MatrixComparison, wrt: str) -> list[Block]:
     left, right = found.left, found.right
     blocks: list[Block] = [
         Paragraph(
-            (
-                f"The left side as a matrix that acts on ${name_latex(wrt)}$ ({left.shape[0]} by "
-                f"{left.shape[1]}):"
-            )
+            f"The left side as a matrix that acts on ${name_latex(wrt)}$ ({left.shape[0]} by "
+            f"{left.shape[1]}):"
         ),
         Math((to_latex(left),)),
         *_figure(left, "y", "The same matrix; equal entries share a colour."),

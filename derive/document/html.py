@@ -117,7 +117,8 @@ def block(b: Block) -> str:
         case Table():
             return _table(b)
         case Figure(picture, caption):
-            return f'<figure><div class="scroll">{svg(picture)}</div><figcaption>{for_html(caption)}</figcaption></figure>'
+            drawing = f'<div class="scroll">{svg(picture)}</div>'
+            return f"<figure>{drawing}<figcaption>{for_html(caption)}</figcaption></figure>"
         case Box(kind, title, text):
             tail = f" {for_html(text)}" if text else ""
             return f'<div class="verdict {kind}"><strong>{for_html(title)}.</strong>{tail}</div>'

@@ -52,10 +52,14 @@ def _linear(facts: Sequence[Cond], c: Cond) -> bool:
     wanted = {m for e in (*every, c.expr) for m, _ in e.terms if len(m) > 1}
     extra = list(_products(every, wanted))
     solver = z3.SolverFor("QF_LRA")
-    for e in (*every, *extra, *_minima([*every, *extra, c.expr])):
-        solver.add(_term(e) >= 0)
+    solver.add([_nonnegative(e) for e in (*every, *extra, *_minima([*every, *extra, c.expr]))])
     solver.add(_term(c.expr) <= -1)
     return bool(solver.check() == z3.unsat)
+
+
+@lru_cache(maxsize=65536)
+def _nonnegative(e: Expr) -> Any:
+    return _term(e) >= 0
 
 
 @lru_cache(maxsize=65536)

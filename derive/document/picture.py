@@ -1,8 +1,8 @@
-"""Pictures of small operators: the cells of a matrix coloured by kernel tap, and the windows of a
+r"""Pictures of small operators: the cells of a matrix coloured by kernel tap, and the windows of a
 correlation over its padded input.  One model, drawn as inline SVG and as TikZ.
 
 >>> p = Picture(1, 2, (Square(0, 0, "w", (1,), 1), Square(0, 1, "", (), None)))
->>> svg(p).startswith("<svg"), r"\\begin{tikzpicture}" in tikz(p)
+>>> svg(p).startswith("<svg"), r"\begin{tikzpicture}" in tikz(p)
 (True, True)
 """
 
@@ -128,9 +128,11 @@ def windows(form: Form, sizes: Sizes) -> Picture | None:
                 "input" if inside else "pad",
             )
         )
-    for i in range(m):
-        for t in range(k):
-            squares.append(Square(i + 1, s * i + d * t - lo + left, letter_w, (t,), t % COLOURS))
+    squares += [
+        Square(i + 1, s * i + d * t - lo + left, letter_w, (t,), t % COLOURS)
+        for i in range(m)
+        for t in range(k)
+    ]
     labels = ("", *(f"y_{i}" for i in range(m)))
     alt = f"{m} windows of {k} taps over an input of {n} samples"
     return Picture(m + 1, total, tuple(squares), labels, (), alt)
@@ -157,15 +159,13 @@ def svg(p: Picture) -> str:
     left = _margin(p.row_labels)
     top = 24 if any(p.column_labels) else 4
     width, height = left + p.columns * CELL + 4, top + p.rows * CELL + 4
-    parts = [
-        f'<svg class="picture" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" aria-label="{escape(p.alt, quote=True)}">'
+    head = f'<svg class="picture" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+    parts = [f'{head}role="img" aria-label="{escape(p.alt, quote=True)}">']
+    parts += [
+        f'<rect class="cell" x="{left + j * CELL}" y="{top + i * CELL}" width="{CELL}" height="{CELL}"/>'
+        for i in range(p.rows)
+        for j in range(p.columns)
     ]
-    for i in range(p.rows):
-        for j in range(p.columns):
-            parts.append(
-                f'<rect class="cell" x="{left + j * CELL}" y="{top + i * CELL}" width="{CELL}" height="{CELL}"/>'
-            )
     for q in p.squares:
         x, y = left + q.column * CELL, top + q.row * CELL
         kind = f"tap{q.colour}" if q.colour is not None else q.kind

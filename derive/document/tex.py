@@ -49,7 +49,8 @@ def compile_tex(source: str, engine: str | None = None) -> tuple[bytes, str]:
             "-file-line-error",
             file.name,
         ]
-        runs = [plain] * (3 if "\\tableofcontents" in source else 2)
+        # twice: the first run writes the contents, whose own pages are numbered apart
+        runs = [[*plain[:1], "-draftmode", *plain[1:]], plain]
         for command in runs if engine == "pdflatex" else [["tectonic", "--keep-logs", file.name]]:
             done = subprocess.run(
                 command, cwd=folder, capture_output=True, timeout=SECONDS, check=False
@@ -76,10 +77,10 @@ def _first_error(log: str) -> str:
 
 
 def overfull(log: str, least: float = 10.0) -> list[str]:
-    """The overfull boxes of a TeX log that stick out by more than ``least`` points.
+    r"""The overfull boxes of a TeX log that stick out by more than ``least`` points.
 
-    >>> overfull("Overfull \\\\hbox (12.5pt too wide) in paragraph at lines 3--4")
-    ['Overfull \\\\hbox (12.5pt too wide) in paragraph at lines 3--4']
+    >>> overfull("Overfull \\hbox (12.5pt too wide) in paragraph at lines 3--4")
+    ['Overfull \\hbox (12.5pt too wide) in paragraph at lines 3--4']
     """
     return [
         line

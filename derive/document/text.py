@@ -46,7 +46,7 @@ def pieces(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def upright(latex: str) -> str:
-    """Subscripts that are words are set upright: ``p_{lo}`` as ``p_{\\mathrm{lo}}``."""
+    r"""Subscripts that are words are set upright: ``p_{lo}`` as ``p_{\mathrm{lo}}``."""
     words = "|".join(WORDS)
     latex = re.sub(rf"_\{{({words})\}}", r"_{\\mathrm{\1}}", latex)
     return re.sub(rf"_\{{({words}),\s*(\d)\}}", r"_{\\mathrm{\1},\2}", latex)

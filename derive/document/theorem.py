@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
 
 from derive.decide.solver import Law
-from derive.decide.verdict import Counterexample, HoldsWhen, Proved, Refuted, Undecided, Verdict
+from derive.decide.verdict import HoldsWhen, Proved, Refuted, Undecided, Verdict
 from derive.document.calls import Unnamed, call_lines
 from derive.document.evidence import instance_blocks
 from derive.document.math import Names, condition, conditions, expression, name_latex
@@ -39,6 +38,7 @@ from derive.document.sums import (
     sum_lines,
     symbols_of,
 )
+from derive.document.verdicts import counterexample, verdict_box
 from derive.expr import FALSE, Cond, Expr, Sym, cond_symbols, lift
 from derive.form import Form
 from derive.prove import PartProof, Proof
@@ -83,10 +83,8 @@ def summary_box(proof: Proof) -> Box:
         words = {"solver": "an SMT solver, with symbolic sizes"}
         by = " and ".join(words.get(m, m) for m in methods)
         text = (
-            (
-                f"{_count(len(proof.parts), 'statement')} decided for all sizes under the hypotheses "
-                f"below, by {by}; "
-            )
+            f"{_count(len(proof.parts), 'statement')} decided for all sizes under the hypotheses "
+            f"below, by {by}; "
             f"{_count(steps, 'step')} of the chains decided pair by pair; the near-miss twin is refuted."
         )
         if exact:
@@ -175,7 +173,7 @@ def _formula(statement: Statement, setting: Setting, unnamed: Unnamed) -> list[B
         return [Math(condition_lines(statement.cond, names))]
     left = call_lines(statement.left, setting, unnamed)
     right = call_lines(statement.right, setting, unnamed)
-    lines = list(left) + [f"= {right[0]}", *(rf"\phantom{{=}}\;{line}" for line in right[1:])]
+    lines = [*list(left), f"= {right[0]}", *(rf"\phantom{{=}}\;{line}" for line in right[1:])]
     if len(left) == len(right) == 1 and _short(left[0] + right[0]):
         lines = [f"{left[0]} \\;=\\; {right[0]}"]
     blocks: list[Block] = [Math(tuple(lines))]
@@ -237,7 +235,7 @@ def _definitions(lines: Sequence[str], setting: Setting, unnamed: Unnamed) -> li
 
 
 def mentions(latex: str, name: str) -> bool:
-    """Does a formula contain this symbol (and not only a word or command with its letter)?
+    r"""Does a formula contain this symbol (and not only a word or command with its letter)?
 
     >>> mentions(r"\\text{mod } n", "m"), mentions(r"0 \\le i < m", "m")
     (False, True)
@@ -322,85 +320,6 @@ def _law_names(law: Law) -> Names:
     return Names(indices=frozenset(p.name for p in law.parameters))
 
 
-# -- verdicts ----------------------------------------------------------------------------------
-
-
-def verdict_box(verdict: Verdict, setting: Setting, forms: Sequence[Form] = ()) -> Box:
-    """What was found for one statement."""
-    match verdict:
-        case Proved(method):
-            return Box(
-                "proved", "Proved for all sizes" + (f" ({method})" if method != "solver" else "")
-            )
-        case HoldsWhen(cond, method):
-            tail = f" ({method})" if method != "solver" else ""
-            if cond == FALSE:
-                return Box("holds", f"Proved: it holds for no sizes{tail}")
-            return Box(
-                "holds",
-                f"Proved: it holds exactly when the condition is met{tail}",
-                "Both directions are proved for all sizes.",
-            )
-        case Refuted(found):
-            return Box(
-                "refuted",
-                "Refuted",
-                f"Smallest counterexample: {counterexample(found, setting, forms)}",
-            )
-        case Undecided(reason, checked):
-            return Box("undecided", "Undecided", f"{reason}; checked: {checked}.")
-
-
-def counterexample(c: Counterexample, setting: Setting, forms: Sequence[Form] = ()) -> str:
-    """A counterexample in words."""
-    where = ", ".join(f"${name_latex(k)} = {v}$" for k, v in c.sizes) or "no sizes to choose"
-    for name, values in c.functions:
-        where += "".join(
-            f", ${name_latex(name)}({', '.join(map(str, a))}) = {v}$" for a, v in values[:6]
-        )
-        where += ", …" if len(values) > 6 else ""
-    match c.kind:
-        case "shape":
-            return (
-                f"at {where} the output shapes are {_shape(c.left_shape)} on the left and "
-                f"{_shape(c.right_shape)} on the right."
-            )
-        case "value":
-            read = r"\,".join(f"{name_latex(t)}[{', '.join(map(str, at))}]" for t, at in c.reads)
-            of = f"the coefficient of ${read}$" if read else "the constant"
-            at = (
-                f"output position $({', '.join(map(str, c.output or ()))})$"
-                if c.output
-                else "the output"
-            )
-            return (
-                f"at {where}, in {at}, {of} is ${_number(c.left)}$ on the left and "
-                f"${_number(c.right)}$ on the right."
-            )
-        case "undefined":
-            need = (
-                f": it needs ${condition(c.requirement, replace(setting.plain, shorts=()))}$"
-                if c.requirement is not None
-                else ""
-            )
-            return f"at {where} an operator is not defined{need}."
-    return f"at {where} the statement is false."
-
-
-def _shape(shape: tuple[int, ...] | None) -> str:
-    return f"$({', '.join(map(str, shape or ()))}{',' if shape and len(shape) == 1 else ''})$"
-
-
-def _number(value: Fraction | None) -> str:
-    if value is None:
-        return "?"
-    return (
-        str(value.numerator)
-        if value.denominator == 1
-        else rf"{value.numerator}/{value.denominator}"
-    )
-
-
 # -- sections ----------------------------------------------------------------------------------
 
 
@@ -432,11 +351,8 @@ def _proof_sections(proof: Proof, several: bool) -> list[Section]:
         else "What was checked for all sizes (this is not a proof)"
     )
     note = Paragraph(
-        (
-            "Every line is decided to be equal to the line before it for all sizes. A tensor read "
-            "outside its axes "
-        )
-        "is zero, and conditions that follow from the others are not repeated.",
+        "Every line is decided to be equal to the line before it for all sizes. A tensor read "
+        "outside its axes is zero, and conditions that follow from the others are not repeated.",
         "How to read it.",
     )
     if len(subsections) == 1 and not several:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from derive.expr import Expr, Integer, any_of, eq, lift, maximum, minimum
+from derive.expr import Expr, Integer, eq, lift, maximum, minimum
 from derive.form import Form, Ratio, Value, build, constant
 from derive.operators.registry import PerAxis, operator, positive_axes
 from derive.operators.sample import Change, Row, along_each

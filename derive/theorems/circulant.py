@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from derive.expr import Cond, Expr, ceil_div, divides, eq, maximum, minimum, offset, sizes, symbol
 from derive.form import Form, Ratio, Value, build, constant, sigma, sigmas, tensor, vjp
@@ -41,9 +42,7 @@ def circulant_dft() -> Theorem:
     by_taps = from_entries(
         (n,), x, lambda i, j: sigma(k, lambda t: w[t].where(divides(n, i[0] + t - p - j[0])))
     )
-    turned = from_entries(
-        (n,), x, lambda i, j: entry(y, "x", ((i[0] + 1) % n,), ((j[0] + 1) % n,))
-    )
+    turned = from_entries((n,), x, lambda i, j: entry(y, "x", ((i[0] + 1) % n,), ((j[0] + 1) % n,)))
     by_difference = from_entries((n,), x, lambda i, j: w[(j[0] - i[0] + p) % n])
     zero_padded = correlate(x, w, padding=(p, k - 1 - p))
     shown = {"n": 5, "k": 3, "p": 1}
@@ -113,9 +112,7 @@ def _eigen_parts(y: Form, reach: tuple[Cond, ...]) -> tuple[Part, ...]:
         (n, n),
         lambda q, i: sigma(k, lambda t: w[t].where(divides(n, q - r * (t - p) - r * i))),
     )
-    transform = build(
-        (n, n), lambda a, q: sigma(n, lambda i: y[i].where(divides(n, q + a * i)))
-    )
+    transform = build((n, n), lambda a, q: sigma(n, lambda i: y[i].where(divides(n, q + a * i))))
     product = build(
         (n, n),
         lambda a, q: sigmas(
@@ -251,7 +248,7 @@ def im2col() -> Theorem:
     n, k, s, d = sizes("n k s d")
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     fits = (n + p_lo + p_hi >= d * (k - 1) + 1, p_lo >= 0, p_hi >= 0)
-    options = {"stride": s, "padding": (p_lo, p_hi), "dilation": d}
+    options: dict[str, Any] = {"stride": s, "padding": (p_lo, p_hi), "dilation": d}
     m = conv_length(n, k, s, d, 1, p_lo, p_hi)
 
     x, w, g, c = tensor("x", n), tensor("w", k), tensor("g", m), tensor("c", k, m)
@@ -313,7 +310,9 @@ def im2col() -> Theorem:
                     "So the input gradient of the correlation is col2im of the outer product "
                     "$w\\,g^{\\mathsf{T}}$:"
                 ),
-                statement=Equal(vjp(correlate(x, w, **options), "x", g), col2im(outer, n, **options)),
+                statement=Equal(
+                    vjp(correlate(x, w, **options), "x", g), col2im(outer, n, **options)
+                ),
                 hypotheses=fits,
                 instance=shown,
                 wrt="g",
@@ -366,7 +365,7 @@ def _overlap_parts() -> tuple[Part, ...]:
     x, u = tensor("x", n), tensor("u", k)
     m = conv_length(n, k, s, d, 1, p_lo, p_hi)
     v = tensor("v", m)
-    general = {"stride": s, "padding": (p_lo, p_hi), "dilation": d}
+    general: dict[str, Any] = {"stride": s, "padding": (p_lo, p_hi), "dilation": d}
 
     def fits(dilation: Expr) -> tuple[Cond, ...]:
         return (n + p_lo + p_hi >= dilation * (k - 1) + 1, p_lo >= 0, p_hi >= 0)
@@ -378,7 +377,7 @@ def _overlap_parts() -> tuple[Part, ...]:
     times_count = build((n,), lambda j: count[j] * x[j])
 
     def counted(stride: Expr, dilation: Expr, number: Callable[[Expr], Value]) -> Equal:
-        options = {"stride": stride, "padding": (p_lo, p_hi), "dilation": dilation}
+        options: dict[str, Any] = {"stride": stride, "padding": (p_lo, p_hi), "dilation": dilation}
         twice = col2im(unfold(x, k, **options), n, **options)
         return Equal(twice, from_entries((n,), x, lambda i, j: number(j[0]).where(eq(i[0], j[0]))))
 
@@ -470,7 +469,12 @@ def _overlap_2d() -> tuple[Part, ...]:
     strides = (f1 * d1, f2 * d2)
     m1, m2 = lengths(*strides)
     twice = col2im(
-        unfold(x, (k1, k2), strides, padding, (d1, d2)), (n1, n2), strides, padding, (d1, d2), dims=2
+        unfold(x, (k1, k2), strides, padding, (d1, d2)),
+        (n1, n2),
+        strides,
+        padding,
+        (d1, d2),
+        dims=2,
     )
 
     def number(a: Expr, b: Expr) -> Value:

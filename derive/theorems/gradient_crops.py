@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, all_of, any_of, divides, eq, maximum, offset, sizes
+from derive.expr import Expr, divides, eq, maximum, offset, sizes
 from derive.form import Form, Value, build, sigma, sigmas, tensor, vjp
 from derive.operators import conv_transpose, convolve, correlate, crop, decimate, flip, scale, zero_insert
-from derive.shapes import conv_length, same_length, same_padding
-from derive.theorems.gradient_common import GUIDE, POLYPHASE, TF_SAME, TORCH_CONV_TRANSPOSE
-from derive.theorems.model import Equal, EqualIff, Part, Step, Theorem, Twin, theorem
+from derive.shapes import conv_length, same_length
+from derive.theorems.gradient_common import GUIDE, POLYPHASE, TF_SAME
+from derive.theorems.model import Equal, EqualIff, Holds, Part, Step, Theorem, Twin, theorem
 
 
 @theorem
@@ -195,7 +195,7 @@ def input_gradient_polyphase() -> Theorem:
                     decimate(_interleaved(g, w, n, s, p_lo), s, start=a),
                     scale(decimate(x, s, start=a), 0),
                 ),
-                (fits, *inside, phase >= k),
+                (*inside, phase >= k),
                 instance={"n": 5, "k": 2, "s": 3, "p_lo": 0, "p_hi": 0, "a": 2},
                 wrt="g",
             ),
@@ -259,73 +259,48 @@ def _polyphase_full() -> Part:
 
 def _polyphase_dilated() -> tuple[Part, ...]:
     n, k, s, d, c = sizes("n k s d c")
-    p_lo, p_hi, a, t = offset("p_lo"), offset("p_hi"), offset("a"), offset("t")
+    p_lo, p_hi, a = offset("p_lo"), offset("p_hi"), offset("a")
+    t, other, q = offset("t"), offset("t2"), offset("q")
     alpha, beta = offset("alpha"), offset("beta")
     x, w = tensor("x", n), tensor("w", k)
     outputs = (n - 1 - a) // s + 1
     phases = (a >= 0, a <= n - 1)
-
-    def gradient(dilation: Expr) -> tuple[Form, Form, Expr]:
-        m = conv_length(n, k, s, dilation, 1, p_lo, p_hi)
-        g = tensor("g", m)
-        y = correlate(x, w, stride=s, padding=(p_lo, p_hi), dilation=dilation)
-        return decimate(vjp(y, "x", g), s, start=a), g, m
-
-    multiple, g1, m1 = gradient(s * c)
+    m = conv_length(n, k, s, s * c, 1, p_lo, p_hi)
+    g = tensor("g", m)
+    y = correlate(x, w, stride=s, padding=(p_lo, p_hi), dilation=s * c)
+    phase = decimate(vjp(y, "x", g), s, start=a)
     first = (a + p_lo) // s
-    coprime, g2, m2 = gradient(d)
-    start, taps = (a + p_lo - d * t) // s, (k - 1 - t) // s + 1
-    sub = decimate(w, s, start=t)
+    fits = n + p_lo + p_hi >= s * c * (k - 1) + 1
     return (
         Part(
             "With a dilation $d = s c$ that is a multiple of the stride, the one phase with "
             "$a + p_{lo} \\equiv 0$ is a correlation with the whole flipped kernel, dilation $c$:",
             Equal(
-                multiple,
+                phase,
                 correlate(
-                    g1,
+                    g,
                     flip(w),
                     dilation=c,
-                    padding=(c * (k - 1) - first, outputs - m1 + first),
+                    padding=(c * (k - 1) - first, outputs - m + first),
                 ),
             ),
-            (n + p_lo + p_hi >= s * c * (k - 1) + 1, *phases, divides(s, a + p_lo)),
+            (fits, *phases, divides(s, a + p_lo)),
             instance={"n": 7, "k": 2, "s": 2, "c": 1, "p_lo": 1, "p_hi": 0, "a": 1},
             wrt="g",
         ),
         Part(
             "and all the other phases are zero:",
-            Equal(multiple, scale(decimate(x, s, start=a), 0)),
-            (n + p_lo + p_hi >= s * c * (k - 1) + 1, *phases, ~divides(s, a + p_lo)),
+            Equal(phase, scale(decimate(x, s, start=a), 0)),
+            (fits, *phases, ~divides(s, a + p_lo)),
             instance={"n": 7, "k": 2, "s": 2, "c": 1, "p_lo": 1, "p_hi": 0, "a": 0},
             wrt="g",
         ),
         Part(
-            "With a dilation coprime to the stride ($\\alpha d + \\beta s = 1$), the phase $a$ is the "
-            "correlation with the flipped sub-kernel that starts at the tap $t < s$ with "
-            "$d t \\equiv a + p_{lo}$ modulo $s$, and the dilation stays $d$:",
-            Equal(
-                coprime,
-                correlate(
-                    g2,
-                    flip(sub),
-                    dilation=d,
-                    padding=(d * (taps - 1) - start, outputs - m2 + start),
-                ),
-            ),
-            (
-                n + p_lo + p_hi >= d * (k - 1) + 1,
-                *phases,
-                eq(alpha * d + beta * s, 1),
-                t >= 0,
-                t <= s - 1,
-                t <= k - 1,
-                divides(s, a + p_lo - d * t),
-            ),
-            instance={
-                "n": 8, "k": 4, "s": 2, "d": 3, "p_lo": 2, "p_hi": 1, "a": 1, "t": 1,
-                "alpha": 1, "beta": -1,
-            },
-            wrt="g",
+            "With a dilation coprime to the stride ($\\alpha d + \\beta s = 1$) two taps $t$ and $t'$ "
+            "meet in a phase only if they are in one residue class, so each phase has one sub-kernel "
+            "$w_t, w_{t+s}, \\dots$ again: from $d(t' - t) = s q$ follows "
+            "$t' - t = s(\\alpha q + \\beta(t' - t))$:",
+            Holds(eq(other - t, s * (alpha * q + beta * (other - t)))),
+            (eq(alpha * d + beta * s, 1), eq(d * (other - t), s * q)),
         ),
     )

@@ -35,6 +35,7 @@ from derive.theorems.upsampling import GUIDE
 
 @theorem
 def guide_relationships() -> Theorem:
+    """The fifteen relationships of the guide to convolution arithmetic."""
     n, k, s = sizes("n k s")
     p = symbol("p", 0)
     m = conv_length(n, k, s, 1, 1, p, p)
@@ -83,7 +84,9 @@ def _lengths() -> tuple[Part, ...]:
     x, w, odd = tensor("x", n), tensor("w", k), tensor("w", 2 * h + 1)
     reach = k - 1
 
-    def corr(kernel: Form, stride: Integer = 1, padding: Integer = 0, dilation: Integer = 1) -> Form:
+    def corr(
+        kernel: Form, stride: Integer = 1, padding: Integer = 0, dilation: Integer = 1
+    ) -> Form:
         return correlate(x, kernel, stride=stride, padding=padding, dilation=dilation)
 
     strided, general = (n - k) // s + 1, (n + 2 * p - k) // s + 1

@@ -178,10 +178,14 @@ def adaptive_avg_pool() -> Theorem:
                 wrt="g",
             ),
             Part(
-                sentence="It is sum pooling with kernel length $m/n$ when $n$ divides $m$ (and the pooling repeats "
-                "its inputs):",
-                statement=Equal(gradient, sum_pool(g, m // n)),
-                hypotheses=(m >= n, divides(n, m)),
+                sentence=(
+                    "For $m \\ge n$ it is sum pooling with kernel length $\\lfloor m/n \\rfloor$ exactly when $n$ divides $m$ "
+                    "(where the pooling repeats its inputs):"
+                ),
+                statement=EqualIff(
+                    gradient, sum_pool(g, m // n), divides(n, m), ({"i0": 0, "g.0": m // n},)
+                ),
+                hypotheses=(m >= n,),
                 instance={"n": 2, "m": 6},
                 wrt="g",
             ),

@@ -192,7 +192,7 @@ def max_pool_fixed_selection() -> Theorem:
             Part(
                 sentence="Max unpooling with these positions is the same operator:",
                 statement=Equal(max_unpool(g, k, n, s, (p_lo, p_hi), d), moved),
-                hypotheses=(fits, c < k),
+                hypotheses=(c < k,),
                 laws=(always,),
             ),
             Part(
@@ -309,7 +309,7 @@ def max_pool_ties() -> Theorem:
                     "makes it the only maximum:"
                 ),
                 statement=Holds(strict),
-                hypotheses=(first_maximum, top < n, other < n, scaling >= n),
+                hypotheses=(first_maximum, top < n, scaling >= n),
                 method="exact algebra",
             ),
             Part(

@@ -35,6 +35,7 @@ XLA = Source(
 
 @theorem
 def conv_output_length() -> Theorem:
+    """The output length of a convolution."""
     n, k, s, d, e = sizes("n k s d e")
     p_lo, p_hi, i = offset("p_lo"), offset("p_hi"), offset("i")
     reach = d * (k - 1)
@@ -104,6 +105,7 @@ def _one_more(n: Expr, k: Expr, s: Expr, d: Expr, p_lo: Expr, p_hi: Expr) -> Con
 
 @theorem
 def conv_preimages() -> Theorem:
+    """Which input lengths give an output length."""
     k, s, d, e, m = sizes("k s d e m")
     n, p_lo, p_hi = offset("n"), offset("p_lo"), offset("p_hi")
     reach = d * (k - 1)
@@ -173,13 +175,12 @@ def conv_preimages() -> Theorem:
 
 @theorem
 def conv_transpose_output_length() -> Theorem:
+    """The output length of a transposed convolution."""
     m, k, s, d = sizes("m k s d")
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
-    i, t, q = offset("i"), offset("t"), offset("q")
     r = symbol("r", 0)
     reach = d * (k - 1)
     n = conv_transpose_length(m, k, s, d, p_lo, p_hi, r)
-    in_range = all_of(between(0, i, m), between(0, t, k))
 
     x, w = tensor("x", m), tensor("w", k)
     left = conv_transpose(x, w, stride=s, padding=(p_lo, p_hi), dilation=d, output_padding=r)
@@ -195,21 +196,7 @@ def conv_transpose_output_length() -> Theorem:
             "$s i + d t$, less the padding, plus the output padding."
         ),
         parts=(
-            Part(
-                sentence=(
-                    "Every contribution falls between $0$ and $s(m-1) + d(k-1)$; the first and the "
-                    "last one reach both ends:"
-                ),
-                statement=Holds(
-                    all_of(
-                        implies(in_range, between(0, s * i + d * t, s * (m - 1) + reach + 1)),
-                        implies(
-                            all_of(in_range, eq(s * i + d * t, s * (m - 1) + reach)),
-                            all_of(eq(i, m - 1), eq(t, k - 1)),
-                        ),
-                    )
-                ),
-            ),
+            _scatter_part(),
             Part(
                 sentence=(
                     "Padding crops that range and output padding lengthens it behind (where what "
@@ -225,28 +212,9 @@ def conv_transpose_output_length() -> Theorem:
                     "The length is that of the convolution of the stretched input, padded by "
                     "$d(k-1) - p_{lo}$ and $d(k-1) - p_{hi} + r$:"
                 ),
-                statement=Holds(
-                    eq(n, conv_length(m, k, 1, d, s, reach - p_lo, reach - p_hi + r))
-                ),
+                statement=Holds(eq(n, conv_length(m, k, 1, d, s, reach - p_lo, reach - p_hi + r))),
             ),
-            Part(
-                sentence=(
-                    "The convolution with the same parameters leads back to $m$ samples exactly "
-                    "when $0 \\le q < s$, with $q$ for the output padding:"
-                ),
-                statement=Holds(
-                    iff(
-                        eq(
-                            conv_length(
-                                conv_transpose_length(m, k, s, d, p_lo, p_hi, q),
-                                k, s, d, 1, p_lo, p_hi,
-                            ),
-                            m,
-                        ),
-                        between(0, q, s),
-                    )
-                ),
-            ),
+            _way_back_part(),
         ),
         twin=Twin(
             "the output is $s$ times as long as the input, without padding",
@@ -256,8 +224,46 @@ def conv_transpose_output_length() -> Theorem:
     )
 
 
+def _scatter_part() -> Part:
+    m, k, s, d = sizes("m k s d")
+    i, t = offset("i"), offset("t")
+    last = s * (m - 1) + d * (k - 1)
+    in_range = all_of(between(0, i, m), between(0, t, k))
+    at_start, at_end = eq(s * i + d * t, 0), eq(s * i + d * t, last)
+    return Part(
+        sentence=(
+            "Every contribution falls between $0$ and $s(m-1) + d(k-1)$; both ends are reached, by "
+            "$i = t = 0$ and by $i = m - 1$, $t = k - 1$ and nothing else:"
+        ),
+        statement=Holds(
+            implies(
+                in_range,
+                all_of(
+                    between(0, s * i + d * t, last + 1),
+                    iff(at_start, all_of(eq(i, 0), eq(t, 0))),
+                    iff(at_end, all_of(eq(i, m - 1), eq(t, k - 1))),
+                ),
+            )
+        ),
+    )
+
+
+def _way_back_part() -> Part:
+    m, k, s, d = sizes("m k s d")
+    p_lo, p_hi, q = offset("p_lo"), offset("p_hi"), offset("q")
+    n = conv_transpose_length(m, k, s, d, p_lo, p_hi, q)
+    return Part(
+        sentence=(
+            "The convolution with the same parameters leads back to $m$ samples exactly when "
+            "$0 \\le q < s$, with $q$ for the output padding:"
+        ),
+        statement=Holds(iff(eq(conv_length(n, k, s, d, 1, p_lo, p_hi), m), between(0, q, s))),
+    )
+
+
 @theorem
 def output_padding_range() -> Theorem:
+    """The one output padding that returns to the input length."""
     n, k, s, d = sizes("n k s d")
     p_lo, p_hi, q = offset("p_lo"), offset("p_hi"), offset("q")
     m = conv_length(n, k, s, d, 1, p_lo, p_hi)
@@ -307,9 +313,7 @@ def _output_padding_parts() -> tuple[Part, ...]:
     x, w = tensor("x", n), tensor("w", k)
     y = correlate(x, w, stride=s, padding=(p_lo, p_hi), dilation=d)
     g = tensor("g", *y.shape)
-    transposed = conv_transpose(
-        g, w, stride=s, padding=(p_lo, p_hi), dilation=d, output_padding=q
-    )
+    transposed = conv_transpose(g, w, stride=s, padding=(p_lo, p_hi), dilation=d, output_padding=q)
     r = conv_remainder(n, k, s, d, 1, p_lo, p_hi)
     return (
         Part(
@@ -353,4 +357,5 @@ def _output_padding_parts() -> tuple[Part, ...]:
 
 def _nonempty(n: Expr, k: Expr, s: Expr, d: Expr, p_lo: Expr, p_hi: Expr, q: Expr) -> Cond:
     m = conv_length(n, k, s, d, 1, p_lo, p_hi)
-    return conv_transpose_length(m, k, s, d, p_lo, p_hi, q) >= 1
+    length: Expr = conv_transpose_length(m, k, s, d, p_lo, p_hi, q)
+    return length >= 1

@@ -30,7 +30,8 @@ from derive.shapes import (
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Source, Theorem, Twin, theorem
 
 TF_PADDING = Source(
-    "TensorFlow: tf.nn, notes on padding", "https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2"
+    "TensorFlow: tf.nn, notes on padding",
+    "https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2",
 )
 TORCH_POOL = Source(
     "PyTorch: MaxPool2d", "https://docs.pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html"
@@ -47,6 +48,7 @@ TORCH_DOCS = Source(
 
 @theorem
 def same_lengths() -> Theorem:
+    """SAME padding: the length, the amounts and the side."""
     n, k, s, d = sizes("n k s d")
     total = same_total(n, k, s, d)
     lo, hi = same_padding(n, k, s, d)
@@ -113,9 +115,7 @@ def _parity_part() -> Part:
             "that is, exactly when $k$ is odd or $d$ is even ($k - 1 = 2a + u$, $d = 2b + v$ with "
             "$u, v \\in \\{0, 1\\}$):"
         ),
-        statement=Holds(
-            iff(divides(2, (2 * b + v) * (2 * a + u)), any_of(eq(u, 0), eq(v, 0)))
-        ),
+        statement=Holds(iff(divides(2, (2 * b + v) * (2 * a + u)), any_of(eq(u, 0), eq(v, 0)))),
         hypotheses=(u <= 1, v <= 1),
     )
 
@@ -179,6 +179,7 @@ def _transposed_same_parts() -> tuple[Part, Part]:
 
 @theorem
 def ceil_mode_length() -> Theorem:
+    """The output length of a pooling with ceil_mode."""
     n, k, s, d = sizes("n k s d")
     p_lo, p_hi = symbol("p_lo", 0), symbol("p_hi", 0)
     i = offset("i")
@@ -186,9 +187,7 @@ def ceil_mode_length() -> Theorem:
     beyond = n + p_lo + p_hi - reach - 1
     documented = ceil_div(beyond, s) + 1
     length = ceil_length(n, k, s, d, p_lo, p_hi)
-    floored = conv_length(n, k, s, d, 1, p_lo, p_hi)
     starts_outside = (documented - 1) * s >= n + p_lo
-    missing = -beyond % s
 
     return Theorem(
         id="ceil-mode-length",
@@ -197,7 +196,7 @@ def ceil_mode_length() -> Theorem:
         sentence=(
             "With ceil_mode a pooling has $\\lceil (n + p_{lo} + p_{hi} - d(k-1) - 1)/s \\rceil + 1$ "
             "outputs, but one less where the last window would start in the padding behind the "
-            "input. The documented formula, without that rule, is wrong exactly when "
+            "input. The documented formula, without that rule, differs exactly when "
             "$-(n + p_{lo} + p_{hi} - d(k-1) - 1) \\bmod s \\ge d(k-1) + 1 - p_{hi}$."
         ),
         parts=(
@@ -233,36 +232,7 @@ def ceil_mode_length() -> Theorem:
                 statement=Holds(p_hi <= reach),
                 hypotheses=(2 * p_hi <= reach + 1,),
             ),
-            Part(
-                sentence=(
-                    "It differs from the documented formula exactly when the last window lacks so "
-                    "many samples that none of the input is left:"
-                ),
-                statement=Holds(
-                    iff(~eq(length, documented), missing >= reach + 1 - p_hi)
-                ),
-            ),
-            Part(
-                sentence="so never where $d(k-1) + 1 \\ge s + p_{hi}$:",
-                statement=Holds(eq(length, documented)),
-                hypotheses=(reach + 1 >= s + p_hi,),
-            ),
-            Part(
-                sentence=(
-                    "It is the length without ceil_mode, or one more: exactly when $s$ does not "
-                    "divide $n + p_{lo} + p_{hi} - d(k-1) - 1$ and no window is dropped:"
-                ),
-                statement=Holds(
-                    all_of(
-                        any_of(eq(length, floored), eq(length, floored + 1)),
-                        iff(
-                            eq(length, floored + 1),
-                            all_of(~divides(s, beyond), missing <= reach - p_hi),
-                        ),
-                    )
-                ),
-                hypotheses=(p_hi <= reach,),
-            ),
+            *_against_formulas(),
         ),
         twin=Twin(
             "the documented formula, without the rule for the last window",
@@ -270,4 +240,45 @@ def ceil_mode_length() -> Theorem:
             (2 * p_hi <= reach + 1, 2 * p_lo <= reach + 1),
         ),
         sources=(TORCH_POOL, TORCH_RULE, TORCH_DOCS),
+    )
+
+
+def _against_formulas() -> tuple[Part, ...]:
+    n, k, s, d = sizes("n k s d")
+    p_lo, p_hi = symbol("p_lo", 0), symbol("p_hi", 0)
+    reach = d * (k - 1)
+    beyond = n + p_lo + p_hi - reach - 1
+    documented = ceil_div(beyond, s) + 1
+    length = ceil_length(n, k, s, d, p_lo, p_hi)
+    floored = conv_length(n, k, s, d, 1, p_lo, p_hi)
+    missing = -beyond % s
+    return (
+        Part(
+            sentence=(
+                "It differs from the documented formula exactly when the last window lacks so "
+                "many samples that none of the input is left:"
+            ),
+            statement=Holds(iff(~eq(length, documented), missing >= reach + 1 - p_hi)),
+        ),
+        Part(
+            sentence="so never where $d(k-1) + 1 \\ge s + p_{hi}$:",
+            statement=Holds(eq(length, documented)),
+            hypotheses=(reach + 1 >= s + p_hi,),
+        ),
+        Part(
+            sentence=(
+                "It is the length without ceil_mode, or one more: exactly when $s$ does not "
+                "divide $n + p_{lo} + p_{hi} - d(k-1) - 1$ and no window is dropped:"
+            ),
+            statement=Holds(
+                all_of(
+                    any_of(eq(length, floored), eq(length, floored + 1)),
+                    iff(
+                        eq(length, floored + 1),
+                        all_of(~divides(s, beyond), missing <= reach - p_hi),
+                    ),
+                )
+            ),
+            hypotheses=(p_hi <= reach,),
+        ),
     )

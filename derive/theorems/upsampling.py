@@ -43,6 +43,7 @@ TORCH_CONV_TRANSPOSE = Source(
 
 @theorem
 def zero_insertion_adjoint() -> Theorem:
+    """The adjoint of zero insertion is decimation."""
     n, s = sizes("n s")
     r = symbol("r", 0)
 
@@ -149,6 +150,7 @@ def _zero_insertion_2d() -> Equal:
 
 @theorem
 def conv_transpose_is_zero_insert_conv() -> Theorem:
+    """A transposed convolution is a convolution of the stretched input."""
     m, k, s, d = sizes("m k s d")
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     r = symbol("r", 0)
@@ -156,9 +158,7 @@ def conv_transpose_is_zero_insert_conv() -> Theorem:
     nonempty = s * (m - 1) + reach + 1 + r >= p_lo + p_hi + 1
 
     x, w = tensor("x", m), tensor("w", k)
-    left = conv_transpose(
-        x, w, stride=s, padding=(p_lo, p_hi), dilation=d, output_padding=r
-    )
+    left = conv_transpose(x, w, stride=s, padding=(p_lo, p_hi), dilation=d, output_padding=r)
     padding = (reach - p_lo, reach - p_hi + r)
     right = correlate(zero_insert(x, s), flip(w), padding=padding, dilation=d)
 
@@ -200,9 +200,7 @@ def _transpose_part() -> Part:
     y = correlate(x, w, stride=s, padding=(p_lo, p_hi), dilation=d)
     g = tensor("g", *y.shape)
     r = conv_remainder(n, k, s, d, 1, p_lo, p_hi)
-    back = conv_transpose(
-        g, w, stride=s, padding=(p_lo, p_hi), dilation=d, output_padding=r
-    )
+    back = conv_transpose(g, w, stride=s, padding=(p_lo, p_hi), dilation=d, output_padding=r)
     return Part(
         sentence=(
             "It is the transpose of the convolution with the same stride, padding and dilation; "
@@ -249,9 +247,7 @@ def _grouped_part() -> Part:
         ),
         statement=Equal(
             conv_transpose(x, w, stride=s, groups=groups, dims=1),
-            correlate(
-                zero_insert(x, s, dims=1), kernel, padding=k - 1, groups=groups, dims=1
-            ),
+            correlate(zero_insert(x, s, dims=1), kernel, padding=k - 1, groups=groups, dims=1),
         ),
         instance={"m": 2, "k": 3, "s": 2, "groups": 2, "a": 1, "b": 2},
         wrt="x",
@@ -260,6 +256,7 @@ def _grouped_part() -> Part:
 
 @theorem
 def nearest_upsample_is_conv_transpose() -> Theorem:
+    """Nearest upsampling is a transposed convolution with the box kernel."""
     n, s = sizes("n s")
     x = tensor("x", n)
     left = nearest_upsample(x, s)
@@ -345,6 +342,7 @@ def _nearest_2d_part() -> Part:
 
 @theorem
 def nearest_then_conv() -> Theorem:
+    """Nearest upsampling and a convolution are one transposed convolution."""
     n, k, s, d = sizes("n k s d")
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     reach = d * (k - 1)

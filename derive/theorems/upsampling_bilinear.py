@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from derive.expr import FALSE, Expr, between, eq, lift, offset, sizes
-from derive.form import Form, Ratio, Value, build, constant, sigma, tensor
+from derive.expr import FALSE, Expr, all_of, eq, implies, lift, offset, sizes, symbol
+from derive.form import Form, Value, build, tensor
 from derive.operators import bilinear_upsample as interpolate
 from derive.operators import conv_transpose, crop, pad, triangle
-from derive.theorems.model import Equal, EqualIff, Part, Source, Theorem, Twin, theorem
+from derive.theorems.model import Equal, EqualIff, Holds, Part, Source, Theorem, Twin, theorem
 
 FCN = Source(
     "Long, Shelhamer & Darrell: Fully Convolutional Networks for Semantic Segmentation",
@@ -19,6 +19,7 @@ TORCH_UPSAMPLE = Source(
 
 @theorem
 def bilinear_upsample() -> Theorem:
+    """Linear interpolation is a transposed convolution with the triangular kernel."""
     n, s = sizes("n s")
     x = tensor("x", n)
     smooth = interpolate(x, s)
@@ -43,9 +44,7 @@ def bilinear_upsample() -> Theorem:
                     "With zero padding the border is wrong (darker) for every $n$: both agree on "
                     "all outputs exactly when $s = 1$:"
                 ),
-                statement=EqualIff(
-                    smooth, plain, eq(s, 1), witnesses=({"i0": 0, "x.0": 0},)
-                ),
+                statement=EqualIff(smooth, plain, eq(s, 1), witnesses=({"i0": 0, "x.0": 0},)),
                 instance={"n": 3, "s": 1},
                 wrt="x",
             ),
@@ -152,18 +151,6 @@ def _align_parts() -> tuple[Part, ...]:
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     x, w = tensor("x", n), tensor("w", k)
     aligned = interpolate(x, s, align_corners=True)
-    span = s * n - 1
-
-    def weights(i: Expr) -> Value:
-        place = i * (n - 1)
-
-        def weight(j: Expr) -> Value:
-            behind, before = place - j * span, j * span - place
-            at_or_behind = constant(Ratio(span - behind, span)).where(between(0, behind, span))
-            in_front = constant(Ratio(span - before, span)).where(between(1, before, span))
-            return x[j] * (at_or_behind + in_front)
-
-        return sigma(n, weight)
 
     def up(f: Form) -> Form:
         return interpolate(f, s, align_corners=True)
@@ -173,23 +160,10 @@ def _align_parts() -> tuple[Part, ...]:
 
     late, early = pad(x, (1, 0)), pad(x, (0, 1))
     return (
+        _positions_part(),
         Part(
-            sentence=(
-                "With align_corners the weight of $x[j]$ in output $i$ is "
-                "$\\max(0, 1 - |i(n-1) - j(sn-1)|/(sn-1))$:"
-            ),
-            statement=Equal(aligned, build((s * n,), weights)),
-            hypotheses=(s * n >= 2,),
-            instance={"n": 3, "s": 2},
-            wrt="x",
-        ),
-        Part(
-            sentence=(
-                "The two kinds differ whenever $s \\ge 2$ and $n \\ge 2$:"
-            ),
-            statement=EqualIff(
-                aligned, interpolate(x, s), FALSE, witnesses=({"i0": 1, "x.0": 0},)
-            ),
+            sentence="The two kinds differ whenever $s \\ge 2$ and $n \\ge 2$;",
+            statement=EqualIff(aligned, interpolate(x, s), FALSE, witnesses=({"i0": 1, "x.0": 0},)),
             hypotheses=(s >= 2, n >= 2),
         ),
         *_degenerate_parts(),
@@ -220,23 +194,41 @@ def _align_parts() -> tuple[Part, ...]:
     )
 
 
+def _positions_part() -> Part:
+    span = sizes("D")[0]
+    last, i = symbol("N", 0), offset("i")
+    whole = i * last // span
+    return Part(
+        sentence=(
+            "With align_corners output $i$ sits at $i(n-1)/(sn-1)$, from the first sample to the "
+            "last, so nothing has to be clamped: with $N = n - 1$ and $D = sn - 1 \\ge 1$, for "
+            "$0 \\le i \\le D$ the sample $q = \\lfloor iN/D \\rfloor$ is one of $0, \\dots, N$, and "
+            "$q = N$ only at $N$ itself, where $q + 1$ has no weight:"
+        ),
+        statement=Holds(
+            all_of(
+                whole >= 0,
+                whole <= last,
+                implies(eq(whole, last), eq(i * last % span, 0)),
+            )
+        ),
+        hypotheses=(i >= 0, i <= span),
+    )
+
+
 def _degenerate_parts() -> tuple[Part, Part]:
     n, s = sizes("n s")
     x, one = tensor("x", n), tensor("x", 1)
     return (
         Part(
             sentence="they agree for $s = 1$, where nothing changes,",
-            statement=Equal(
-                interpolate(x, 1, align_corners=True), interpolate(x, 1)
-            ),
+            statement=Equal(interpolate(x, 1, align_corners=True), interpolate(x, 1)),
             instance={"n": 3},
             wrt="x",
         ),
         Part(
             sentence="and for $n = 1$, where the sample is repeated:",
-            statement=Equal(
-                interpolate(one, s, align_corners=True), interpolate(one, s)
-            ),
+            statement=Equal(interpolate(one, s, align_corners=True), interpolate(one, s)),
             instance={"s": 3},
             wrt="x",
         ),

@@ -24,6 +24,7 @@ def level(length: Expr, value: Expr) -> Form:
 
 @theorem
 def overlap_uniform() -> Theorem:
+    """The overlap of a transposed convolution is uniform exactly when s divides k."""
     m, k, s = sizes("m k s")
     count = conv_transpose(box(m), box(k), stride=s)
     inside = s * (m + 1) - k
@@ -202,6 +203,7 @@ def _common_divisor() -> Part:
 
 @theorem
 def overlap_none() -> Theorem:
+    """When the contributions of a transposed convolution never meet."""
     m, k, steps, dilation, common = sizes("m k s' d' γ")
     a, b = offset("a"), offset("b")
     s, d = common * steps, common * dilation

@@ -22,10 +22,12 @@ ESPCN = Source(
     "https://arxiv.org/abs/1609.05158",
 )
 ICNR = Source(
-    "Aitken et al.: Checkerboard artifact free sub-pixel convolution", "https://arxiv.org/abs/1707.02937"
+    "Aitken et al.: Checkerboard artifact free sub-pixel convolution",
+    "https://arxiv.org/abs/1707.02937",
 )
 TORCH = Source(
-    "PyTorch: PixelShuffle", "https://docs.pytorch.org/docs/stable/generated/torch.nn.PixelShuffle.html"
+    "PyTorch: PixelShuffle",
+    "https://docs.pytorch.org/docs/stable/generated/torch.nn.PixelShuffle.html",
 )
 
 
@@ -52,6 +54,7 @@ def polyphase(kernel: Form, s: Expr) -> Form:
 
 @theorem
 def pixel_shuffle() -> Theorem:
+    """A convolution and a pixel shuffle are a transposed convolution."""
     n, k, s, d, c, c_in = sizes("n k s d c c_in")
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     reach = d * (k - 1)
@@ -78,13 +81,21 @@ def pixel_shuffle() -> Theorem:
         parts=(
             Part(
                 sentence=(
-                    "For all sizes and channels, any zero padding and dilation; the padding of the "
-                    "transposed convolution is $s(d(k-1) - p_{lo})$ and $s(d(k-1) - p_{hi})$:"
+                    "For all sizes and channels, any zero padding and dilation (whose zeros stay in "
+                    "the sub-kernels); the padding of the transposed convolution is "
+                    "$s(d(k-1) - p_{lo})$ and $s(d(k-1) - p_{hi})$:"
                 ),
                 statement=Equal(left, right),
                 hypotheses=(fits,),
                 instance={
-                    "n": 3, "k": 2, "s": 3, "d": 1, "c": 1, "c_in": 2, "p_lo": 0, "p_hi": 1,
+                    "n": 3,
+                    "k": 2,
+                    "s": 3,
+                    "d": 1,
+                    "c": 1,
+                    "c_in": 2,
+                    "p_lo": 0,
+                    "p_hi": 1,
                 },
                 wrt="x",
             ),

@@ -26,6 +26,7 @@ from derive.theorems.upsampling import CHECKERBOARD, VAIDYANATHAN
 
 ALGEBRA = "exact algebra"
 
+
 def differences(kernel: Form) -> Form:
     """``K(z) (1 - z)``, on ``k + 1`` taps: ``D[τ] = K[τ] - K[τ-1]``."""
     k = kernel.shape[0]
@@ -54,6 +55,7 @@ def phase_sum(kernel: Form, s: Expr, at: Expr) -> Value:
 
 @theorem
 def conv_transpose_as_nearest_conv() -> Theorem:
+    """Which transposed convolutions are nearest upsampling and a convolution."""
     return Theorem(
         id="conv-transpose-as-nearest-conv",
         family="upsampling",
@@ -79,14 +81,14 @@ def conv_transpose_as_nearest_conv() -> Theorem:
 
 
 def _divisible_suffices() -> Part:
-    n, l, s = sizes("n l s")
+    n, k, s = sizes("n k s")
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
-    x, v = tensor("x", n), tensor("v", l)
+    x, v = tensor("x", n), tensor("v", k)
     kernel = convolve(box(s), v, padding="full")
-    reach = l - 1
+    reach = k - 1
     return Part(
         sentence=(
-            "If: for every kernel $v$ of $l$ taps, nearest upsampling and the convolution with $v$ "
+            "If: for every kernel $v$ of $k$ taps, nearest upsampling and the convolution with $v$ "
             "are the transposed convolution with $\\mathrm{box}_s * v$, whatever is cropped or "
             "padded:"
         ),
@@ -95,7 +97,7 @@ def _divisible_suffices() -> Part:
             convolve(nearest_upsample(x, s), v, padding=(reach - p_lo, reach - p_hi)),
         ),
         hypotheses=(s * n + reach >= p_lo + p_hi + 1,),
-        instance={"n": 3, "l": 2, "s": 3, "p_lo": 1, "p_hi": 0},
+        instance={"n": 3, "k": 2, "s": 3, "p_lo": 1, "p_hi": 0},
         wrt="x",
     )
 
@@ -120,8 +122,8 @@ def _kernel_is_determined() -> Part:
 
 
 def _quotient_of_a_product() -> tuple[Part, Part]:
-    l, s = sizes("l s")
-    v = tensor("v", l)
+    k, s = sizes("k s")
+    v = tensor("v", k)
     telescoped = add(pad(v, (0, s)), scale(pad(v, (s, 0)), -1))
     return (
         Part(
@@ -130,7 +132,7 @@ def _quotient_of_a_product() -> tuple[Part, Part]:
                 "$v[\\tau] - v[\\tau - s]$, since $(1 - z)(1 + \\dots + z^{s-1}) = 1 - z^s$:"
             ),
             statement=Equal(differences(convolve(box(s), v, padding="full")), telescoped),
-            instance={"l": 3, "s": 2},
+            instance={"k": 3, "s": 2},
             wrt="v",
             method=ALGEBRA,
         ),
@@ -139,8 +141,8 @@ def _quotient_of_a_product() -> tuple[Part, Part]:
                 "and adding them up in steps of $s$ gives back $v$, then zeros: the quotient of a "
                 "product is unique, and dividing finds it:"
             ),
-            statement=Equal(step_sum(telescoped, s, l + s), pad(v, (0, s))),
-            instance={"l": 3, "s": 2},
+            statement=Equal(step_sum(telescoped, s, k + s), pad(v, (0, s))),
+            instance={"k": 3, "s": 2},
             wrt="v",
             method=ALGEBRA,
         ),
@@ -203,8 +205,8 @@ def _tail() -> Part:
 
 
 def _phase_sums_of_a_product() -> Part:
-    l, s = sizes("l s")
-    v = tensor("v", l)
+    k, s = sizes("k s")
+    v = tensor("v", k)
     product = convolve(box(s), v, padding="full")
     return Part(
         sentence=(
@@ -213,9 +215,9 @@ def _phase_sums_of_a_product() -> Part:
         ),
         statement=Equal(
             build((s,), lambda rho: phase_sum(product, s, rho)),
-            build((s,), lambda rho: sigma(l, lambda j: v[j] * constant(1))),
+            build((s,), lambda rho: sigma(k, lambda j: v[j] * constant(1))),
         ),
-        instance={"l": 4, "s": 3},
+        instance={"k": 4, "s": 3},
         wrt="v",
         method=ALGEBRA,
     )

@@ -1,0 +1,234 @@
+"""The condition that the program finds is the known one, at every small size, and it is proved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from derive.decide.equality import counterexample_at, small_sizes
+from derive.decide.verdict import HoldsWhen
+from derive.decide.weakest import find_condition, find_equivalent, simplify
+from derive.expr import (
+    FALSE,
+    TRUE,
+    Cond,
+    Sym,
+    all_of,
+    any_of,
+    cond_symbols,
+    divides,
+    eq,
+    holds,
+    maximum,
+    offset,
+    sizes,
+    symbol,
+)
+from derive.form import Form, tensor, vjp
+from derive.operators import (
+    adaptive_avg_pool,
+    avg_pool,
+    col2im,
+    conv_transpose,
+    convolve,
+    correlate,
+    crop,
+    decimate,
+    flip,
+    global_avg_pool,
+    im2col,
+    nearest_upsample,
+    pad,
+    scale,
+    shift,
+    sum_pool,
+    zero_insert,
+)
+from derive.shapes import conv_length, conv_transpose_length, same_length
+
+n, k, s, d, m, t, u = sizes("n k s d m t u")
+p, q, r = (symbol(name, 0) for name in "pqr")
+a, b = offset("a"), offset("b")
+x, w, v = tensor("x", n), tensor("w", k), tensor("v", t)
+valid = correlate(x, w, stride=s)
+padded = correlate(x, w, stride=s, padding=p)
+g_valid, g_padded = tensor("g", *valid.shape), tensor("g", *padded.shape)
+same = correlate(x, w, padding="same")
+same3 = correlate(x, w, padding="same", dilation=3)
+chain = correlate(correlate(x, w, padding=p), v, padding=q)
+rest = (n + 2 * p - k) % s
+plane = tensor("x", n, m)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Two operators, and when they are equal: derived by hand, checked here size by size."""
+
+    name: str
+    left: Form
+    right: Form
+    known: Cond
+    hypotheses: tuple[Cond, ...] = ()
+    main: str | None = None  # how the main case reads
+    degenerate: tuple[str, ...] = ()
+
+
+odd = eq(k % 2, 1)
+CLAIMS = [
+    Claim(
+        "average-pool gradient is nearest upsampling by k",
+        vjp(avg_pool(x, k, stride=s), "x"),
+        scale(nearest_upsample(tensor("g", (n - k) // s + 1), k), 1, k),
+        any_of(eq(n, k), all_of(eq(k, s), divides(s, n))),
+        main="k == s and n % s == 0",
+        degenerate=("k == n",),
+    ),
+    Claim(
+        "average-pool gradient is nearest upsampling by s",
+        vjp(avg_pool(x, k, stride=s), "x"),
+        scale(nearest_upsample(tensor("g", (n - k) // s + 1), s), 1, k),
+        all_of(eq(k, s), divides(s, n)),
+        main="k == s and n % s == 0",
+    ),
+    Claim(
+        "sum-pool adjoint is nearest upsampling",
+        vjp(sum_pool(x, k), "x"),
+        nearest_upsample(tensor("g", (n - k) // k + 1), k),
+        divides(k, n),
+        main="n % k == 0",
+    ),
+    Claim("SAME adjoint is SAME correlation with the flipped kernel",
+        vjp(same, "x"), correlate(tensor("g", *same.shape), flip(w), padding="same"), odd,
+        main="k % 2 == 1"),
+    Claim("SAME adjoint, dilation 3",
+        vjp(same3, "x"),
+        correlate(tensor("g", *same3.shape), flip(w), padding="same", dilation=3),
+        any_of(odd, eq(n, 1))),
+    Claim("paddings add up", pad(pad(x, (a, 0)), (b, 0)), pad(x, (a + b, 0)), any_of(a >= 0, b <= 0)),
+    Claim("paddings behind add up", pad(pad(x, (0, a)), (0, b)), pad(x, (0, a + b)),
+        any_of(a >= 0, b <= 0)),
+    Claim("input gradient without the remainder",
+        vjp(padded, "x"),
+        correlate(pad(zero_insert(g_padded, s), (k - 1 - p, k - 1 - p)), flip(w)),
+        eq(rest, 0), main="(n + 2*p - k) % s == 0"),
+    Claim("adaptive average pooling is ordinary pooling",
+        adaptive_avg_pool(x, m), avg_pool(x, n - (m - 1) * (n // m), n // m), n % m <= 1,
+        main="n % m <= 1"),
+    Claim("transposed convolution returns the size with output padding r",
+        conv_transpose(g_padded, w, stride=s, padding=p, output_padding=r), vjp(padded, "x"),
+        eq(r, rest), main="r == (n + 2*p - k) % s"),
+    Claim("transposed convolution returns the size without output padding",
+        conv_transpose(g_padded, w, stride=s, padding=p), vjp(padded, "x"), eq(rest, 0)),
+    Claim("TensorFlow SAME is padding k//2 on both sides",
+        correlate(x, w, stride=s, padding="same"), correlate(x, w, stride=s, padding=k // 2),
+        all_of(odd, any_of(eq(k, 1), divides(s, n - 1)))),
+    Claim("TensorFlow SAME is padding k//2 on both sides, stride 1",
+        same, correlate(x, w, padding=k // 2), odd),
+    Claim("two padded convolutions are one",
+        chain, correlate(x, conv_transpose(w, v), padding=p + q),
+        any_of(eq(q, 0), p >= k - 1)),
+    Claim("correlation is convolution", valid, convolve(x, w, stride=s), eq(k, 1), main="k == 1"),
+    Claim("the manual gradient passes the stride on",
+        vjp(valid, "x"), correlate(g_valid, flip(w), stride=s, padding="full"),
+        any_of(eq(s, 1), all_of(eq(n, 1), eq(k, 1)))),
+    Claim("upsampling undoes decimation", nearest_upsample(decimate(x, s), s), x, eq(s, 1)),
+    Claim("zero insertion undoes decimation", zero_insert(decimate(x, s), s), x,
+        any_of(eq(s, 1), eq(n, 1)), main="s == 1", degenerate=("n == 1",)),
+    Claim("decimation undoes zero insertion", decimate(zero_insert(x, s, trailing=r), s), x, r < s,
+        main="s >= r + 1"),
+    Claim("a flip passes through a strided correlation",
+        flip(valid), correlate(flip(x), flip(w), stride=s), divides(s, n - k),
+        main="(n - k) % s == 0"),
+    Claim("counting the padding or not",
+        avg_pool(x, k, stride=s, padding=p),
+        avg_pool(x, k, stride=s, padding=p, count_include_pad=False),
+        eq(p, 0), (2 * p <= k,), main="p == 0"),
+    Claim("ceil mode is floor mode", sum_pool(x, k, s, ceil_mode=True), sum_pool(x, k, s),
+        any_of(divides(s, n - k), eq((n - 1) // s, (n - k) // s)), (n >= k,)),
+    Claim("ceil mode is floor mode, with padding",
+        sum_pool(x, k, s, p, ceil_mode=True), sum_pool(x, k, s, p),
+        any_of(eq(rest, 0), eq((n + p - 1) // s, (n + 2 * p - k) // s)), (2 * p <= k,)),
+    Claim("dilation does not matter", correlate(x, w, dilation=d), correlate(x, w),
+        any_of(eq(d, 1), eq(k, 1)), main="d == 1", degenerate=("k == 1",)),
+    Claim("shift and back", shift(shift(x, p), -q), shift(x, p - q),
+        any_of(eq(p, 0), eq(q, 0), p >= n + q, q >= n + p)),
+    Claim("padding undoes cropping", pad(crop(x, (p, p)), (p, p)), x, eq(p, 0), main="p == 0"),
+    Claim("cropping undoes padding", crop(pad(x, (a, a)), (a, a)), x, a >= 0, main="a >= 0"),
+    Claim("causal is SAME", correlate(x, w, padding="causal"), same, eq(k, 1)),
+    Claim("full is valid", correlate(x, w, padding="full"), correlate(x, w), eq(k, 1)),
+    Claim("SAME may put the larger half first",
+        same, correlate(x, w, padding="same_lower"), odd, main="k % 2 == 1"),
+    Claim("global average pooling is average pooling", global_avg_pool(x), avg_pool(x, k, stride=s),
+        eq(k, n), main="k == n"),
+    Claim("the divisor is the window length",
+        avg_pool(x, k, stride=s), avg_pool(x, k, stride=s, divisor_override=d), eq(d, k)),
+    Claim("fold undoes unfold", col2im(im2col(x, k, stride=s), n, stride=s), x,
+        any_of(eq(k, n), all_of(eq(k, s), divides(s, n)))),
+    Claim("starting late is shifting",
+        decimate(x, s, start=p), decimate(shift(x, -p), s), eq((n - 1) // s, (n - 1 - p) // s)),
+    Claim("stride is decimation", valid, decimate(correlate(x, w), s), TRUE),
+    Claim("one in front is one behind", pad(x, (1, 0)), pad(x, (0, 1)), FALSE),
+    Claim("correlation is convolution in 2-D",
+        correlate(plane, tensor("w", k, t)), convolve(plane, tensor("w", k, t)),
+        all_of(eq(k, 1), eq(t, 1)), (n >= k, m >= t)),
+    Claim("2-D sum-pool adjoint is nearest upsampling",
+        vjp(sum_pool(plane, (k, t)), "x"),
+        nearest_upsample(tensor("g", *sum_pool(plane, (k, t)).shape), (k, t)),
+        all_of(divides(k, n), divides(t, m))),
+]
+BOUNDS = {1: 14, 2: 16, 3: 12, 4: 11, 5: 10}
+
+
+def parameters(claim: Claim) -> list[Sym]:
+    spoken = {*claim.left.sizes(), *claim.right.sizes(), *cond_symbols(claim.known)}
+    return sorted(spoken, key=lambda e: e.name)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda c: c.name)
+def test_the_found_condition_is_the_known_one(claim: Claim) -> None:
+    found = find_condition(claim.left, claim.right, claim.hypotheses)
+    assert found is not None, "no condition was found and proved"
+    assert isinstance(found.verdict, HoldsWhen)
+    whole = found.verdict.condition
+    facts = all_of(*claim.hypotheses, *claim.left.requires, *claim.right.requires)
+    seen = set()
+    for point in small_sizes(parameters(claim), BOUNDS[len(parameters(claim))]):
+        if holds(facts, point):
+            truth = counterexample_at(claim.left, claim.right, point) is None
+            assert bool(holds(claim.known, point)) == truth, f"by hand, at {point}"
+            assert bool(holds(whole, point)) == truth, f"{whole} at {point}"
+            cases = any_of(found.condition, *found.degenerate)
+            assert bool(holds(cases, point)) == truth, f"{cases} at {point}"
+            seen.add(truth)
+    assert seen == {True, False} - {claim.known == TRUE and False} - {claim.known == FALSE} or seen
+    if claim.main is not None:
+        assert str(found.condition) == claim.main
+        assert tuple(map(str, found.degenerate)) == claim.degenerate
+
+
+STATEMENTS = [
+    (eq(s * ((n - 1) // s + 1), n), (), "n % s == 0"),
+    (eq(conv_length(n, k, 1, 1, 1, p, p), n), (), "k == 2*p + 1"),
+    (eq(conv_transpose_length(conv_length(n, k, s), k, s), n), (n >= k,), "(n - k) % s == 0"),
+    (eq(same_length(n, s), n), (), "n == 1 or s == 1"),
+    (eq(maximum(0, k - s), 0), (), "s >= k"),
+    (any_of(all_of(n >= k, s >= 1), all_of(n >= k, eq(k, 2))), (), "n >= k"),
+]
+
+
+@pytest.mark.parametrize(("statement", "hypotheses", "text"), STATEMENTS, ids=lambda v: str(v)[:40])
+def test_a_statement_about_sizes_is_said_simply(
+    statement: Cond, hypotheses: tuple[Cond, ...], text: str
+) -> None:
+    found = find_equivalent(statement, hypotheses)
+    assert str(found.condition) == text
+    spoken = sorted(cond_symbols(all_of(statement, *hypotheses)), key=lambda e: e.name)
+    for point in small_sizes(spoken, 14):
+        if holds(all_of(*hypotheses), point):
+            assert bool(holds(found.condition, point)) == bool(holds(statement, point))
+
+
+def test_what_the_hypotheses_say_is_left_out() -> None:
+    both = any_of(all_of(eq(k, s), divides(s, n), n >= k), all_of(eq(k, 2), k >= 3))
+    assert str(simplify(both, (n >= s,))) == "k == s and n % s == 0"
