@@ -284,23 +284,9 @@ class Expr:
         return total
 
     def __str__(self) -> str:
-        if not self.terms:
-            return "0"
-        # positive terms first, as people write n - k rather than -k + n
-        ordered = sorted(self.terms, key=lambda mc: (not mc[0], mc[1] < 0))
-        text = ""
-        for monomial, c in ordered:
-            alone = len(monomial) == 1 and abs(c) == 1
-            body = "*".join(
-                f"({_show(a)})" if isinstance(a, Div) and not alone else _show(a) for a in monomial
-            )
-            number = str(abs(c)) if abs(c) != 1 or not monomial else ""
-            part = "*".join(p for p in (number, body) if p)
-            if text:
-                text += f" {'-' if c < 0 else '+'} {part}"
-            else:
-                text = f"-{part}" if c < 0 else part
-        return text
+        from derive.show import expr_text  # printing builds on expressions
+
+        return expr_text(self)
 
     def __repr__(self) -> str:
         return f"Expr({self})"
@@ -354,25 +340,6 @@ def _value(atom: Atom, env: Env) -> Any:
             return env[name](*(a.at(env) for a in arguments))
         case Indicator(cond):
             return holds(cond, env) * 1
-
-
-def _show(atom: Atom) -> str:
-    match atom:
-        case Sym(name):
-            return name
-        case Div(num, den):
-            return f"{_tight(num)}//{_tight(den)}"
-        case Max(left, right):
-            return f"max({left}, {right})"
-        case Apply(name, arguments):
-            return f"{name}({', '.join(map(str, arguments))})"
-        case Indicator(cond):
-            return f"[{cond}]"
-
-
-def _tight(e: Expr) -> str:
-    text = str(e)
-    return text if e.symbol or (e.constant is not None and e.constant >= 0) else f"({text})"
 
 
 def _split(num: Expr, den: Expr) -> tuple[Expr, Expr]:
@@ -482,6 +449,11 @@ class Cond:
             "write between(lo, x, hi) for a range and all_of / any_of for and / or"
         )
 
+    def __str__(self) -> str:
+        from derive.show import cond_text
+
+        return cond_text(self)
+
     def __and__(self, other: Cond) -> Cond:
         return all_of(self, other)
 
@@ -499,9 +471,6 @@ class Ge(Cond):
     expr: Expr
     __bool__ = Cond.__bool__
 
-    def __str__(self) -> str:
-        return _relation(self.expr, ">=", "<=")
-
 
 @dataclass(frozen=True)
 class Eq(Cond):
@@ -509,10 +478,6 @@ class Eq(Cond):
 
     expr: Expr
     __bool__ = Cond.__bool__
-
-    def __str__(self) -> str:
-        whole = _divisibility(self.expr)
-        return whole or _relation(self.expr, "==", "==")
 
 
 @dataclass(frozen=True)
@@ -522,9 +487,6 @@ class Not(Cond):
     cond: Eq
     __bool__ = Cond.__bool__
 
-    def __str__(self) -> str:
-        return str(self.cond).replace("==", "!=")
-
 
 @dataclass(frozen=True)
 class All(Cond):
@@ -533,11 +495,6 @@ class All(Cond):
     parts: tuple[Cond, ...]
     __bool__ = Cond.__bool__
 
-    def __str__(self) -> str:
-        return (
-            " and ".join(f"({p})" if isinstance(p, Any_) else str(p) for p in self.parts) or "True"
-        )
-
 
 @dataclass(frozen=True)
 class Any_(Cond):
@@ -545,11 +502,6 @@ class Any_(Cond):
 
     parts: tuple[Cond, ...]
     __bool__ = Cond.__bool__
-
-    def __str__(self) -> str:
-        return (
-            " or ".join(f"({p})" if isinstance(p, All) else str(p) for p in self.parts) or "False"
-        )
 
 
 TRUE = All(())
@@ -710,41 +662,3 @@ def _fold(op: Callable[[Any, Any], Any], start: bool, values: Iterable[Any]) -> 
     for v in values:
         result = op(result, v)
     return result
-
-
-def _sides(e: Expr) -> tuple[Expr, Expr]:
-    plus = {m: c for m, c in e.terms if c > 0}
-    minus = {m: -c for m, c in e.terms if c < 0}
-    return Expr(plus), Expr(minus)
-
-
-def _relation(e: Expr, sign: str, mirrored: str) -> str:
-    left, right = _sides(_with_remainder(e))
-    if left.constant is not None and right.constant is None:
-        return f"{right} {mirrored} {left}"
-    return f"{left} {sign} {right}"
-
-
-def _divisibility(e: Expr) -> str | None:
-    """``a - b*(a//b) == 0`` is written ``a % b == 0``."""
-    for monomial, _ in e.terms:
-        for atom in monomial:
-            if isinstance(atom, Div):
-                for sign in (1, -1):
-                    if e * sign == atom.num - atom.den * Expr({(atom,): 1}):
-                        return f"{_tight(atom.num)} % {_tight(atom.den)} == 0"
-    return None
-
-
-def _with_remainder(e: Expr) -> Expr:
-    """``a - b*(a//b)`` inside a sum is shown as the remainder ``a % b``."""
-    for monomial, _ in e.terms:
-        for atom in monomial:
-            if isinstance(atom, Div):
-                remainder = atom.num - atom.den * Expr({(atom,): 1})
-                shown = Expr({(Sym(f"{_tight(atom.num)} % {_tight(atom.den)}"),): 1})
-                for sign in (1, -1):
-                    rest = e - remainder * sign
-                    if len(rest.terms) < len(e.terms) and atom not in rest.atoms():
-                        return rest + shown * sign
-    return e

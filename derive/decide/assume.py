@@ -110,27 +110,30 @@ def _evident(c: Cond, facts: Sequence[Cond], put: Mapping[Sym, Expr]) -> bool:
     return ask(known, c, seconds=SECONDS) is Answer.YES
 
 
-def cases(cond: Cond) -> list[Cond]:
-    """A conjunction as cases in which remainders are known: ``n % m <= 1`` is 0 or 1.
+def cases(cond: Cond, facts: Sequence[Cond] = ()) -> list[Cond]:
+    """A conjunction as cases in which remainders are known: ``n % m <= 1`` is 0 or 1 where the facts
+    say that ``m >= 1``.
 
     >>> from derive.expr import sizes
     >>> n, m = sizes("n m")
     >>> print(*cases(n % m <= 1), sep=" | ")
-    n % m == 0 | n == m*(n//m) + 1
+    n % m == 0 | n % m == 1
     """
     options: list[Cond] = [all_of()]
     for part in conjuncts(cond):
-        split = _small_remainder(part) or [part]
+        split = _small_remainder(part, facts) or [part]
         options = [all_of(o, p) for o in options for p in split]
     return options
 
 
-def _small_remainder(c: Cond) -> list[Cond] | None:
+def _small_remainder(c: Cond, facts: Sequence[Cond]) -> list[Cond] | None:
     if isinstance(c, Ge):
         for a in c.expr.atoms():
             if isinstance(a, Div):
                 rest = c.expr + (a.num - a.den * Expr({(a,): 1}))
-                if rest.constant is not None and 0 <= rest.constant <= 2:
+                if rest.constant is None or not 0 <= rest.constant <= 2:
+                    continue
+                if ask(facts, a.den >= 1, seconds=SECONDS) is Answer.YES:
                     remainder = rest - c.expr
                     return [eq(remainder, v) for v in range(rest.constant + 1)]
     return None

@@ -236,36 +236,36 @@ class Comparison:
 
     def _differ(self, group: Group, solved: Solved, grid: Mapping[str, Ints]) -> Bools:
         """Where some index tuple inside the cell shows a difference."""
-        lengths = np.maximum(self._extent(solved.free, grid), 0)
+        lengths = np.maximum(self._extent(solved.free, grid), 0).astype(np.int64)
         points = np.prod(lengths, axis=0, dtype=np.int64)
-        order = np.argsort(points, kind="stable")
         result = np.zeros(count(grid), dtype=bool)
-        start = 0
-        while start < len(order):
-            width = max(1, POINTS // max(1, int(points[order[min(start + 64, len(order) - 1)]])))
-            chosen = order[start : start + min(width, 256)]
-            start += len(chosen)
-            shape = [int(v) for v in lengths[:, chosen].max(axis=1)] if len(lengths) else []
-            if any(v == 0 for v in shape):
+        part = np.cumsum(points) // POINTS
+        for number in range(int(part[-1]) + 1):
+            chosen = np.flatnonzero((part == number) & (points > 0))
+            if not len(chosen):
                 continue
-            env: dict[str, Any] = {
-                name: v[chosen].reshape(-1, *[1] * len(shape)) for name, v in grid.items()
-            }
+            owner = np.repeat(chosen, points[chosen])
+            # the index tuples of each sample are numbered; a number is read as one tuple
+            left = np.arange(len(owner)) - np.repeat(
+                np.cumsum(points[chosen]) - points[chosen], points[chosen]
+            )
+            env: dict[str, Any] = {name: v[owner] for name, v in grid.items()}
             for axis, v in enumerate(solved.free):
-                view = [1] * (len(shape) + 1)
-                view[axis + 1] = -1
-                env[v.name] = np.arange(shape[axis], dtype=np.int64).reshape(view)
-            differs = self._gap_inside(group, solved, env)
-            whole = np.broadcast_to(differs, (len(chosen), *shape)).reshape(len(chosen), -1)
-            result[chosen] = whole.any(axis=1)
+                left, env[v.name] = np.divmod(left, lengths[axis][owner])
+            result[owner[self._gap_inside(group, solved, env)]] = True
         return result
 
     def _gap_inside(self, group: Group, solved: Solved, env: dict[str, Any]) -> Any:
+        """The positions in ``env`` that lie in the cell and show a difference."""
+        size = next(iter(env.values())).shape
         with np.errstate(all="ignore"):
             for v, value in solved.values:
-                env[v.name] = np.asarray(value.at(env))
+                env[v.name] = np.broadcast_to(np.asarray(value.at(env)), size)
             inside = np.asarray(holds(all_of(*solved.cell.where), env), dtype=bool)
-            return inside & (np.abs(gap(group, env)) > EXACT)
+            inside = np.broadcast_to(inside, size)
+            at = np.flatnonzero(inside)
+            some = {name: v[at] for name, v in env.items()}
+            return at[np.broadcast_to(np.abs(gap(group, some)) > EXACT, at.shape)]
 
     def _one_by_one(self, grid: Mapping[str, Ints]) -> Bools:
         result = np.zeros(count(grid), dtype=bool)

@@ -171,6 +171,10 @@ def _ask_one(
     return _check(known, part, laws, seconds)
 
 
+_answered: dict[Any, Answer] = {}
+_REMEMBERED = 20_000
+
+
 def _connected(known: Sequence[Cond], part: Cond) -> list[Cond]:
     """The premises that share symbols with a conclusion, directly or through other premises.
 
@@ -187,9 +191,23 @@ def _connected(known: Sequence[Cond], part: Cond) -> list[Cond]:
         reached.update(*map(cond_symbols, found.values()))
 
 
-def _check(
-    known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: float
-) -> Answer:
+def _check(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: float) -> Answer:
+    """Ask, or remember: the steps of a chain ask the same question several times.
+
+    Only what was decided is remembered; giving up depends on the time that there was.
+    """
+    key = (frozenset(known), part, tuple(laws))
+    if key not in _answered:
+        answer = _search(known, part, laws, seconds)
+        if answer is Answer.UNKNOWN:
+            return answer
+        if len(_answered) >= _REMEMBERED:
+            _answered.clear()
+        _answered[key] = answer
+    return _answered[key]
+
+
+def _search(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: float) -> Answer:
     for seed, budget in _attempts(min(seconds, time_left())):
         t = Translation(laws)
         solver = _solver(budget)

@@ -37,7 +37,7 @@ from derive.decide.equality import (
 )
 from derive.decide.formula import simplest
 from derive.decide.normal import evidently_positive
-from derive.decide.samples import Bools, Comparison, Grid, count, row, sample, take, truth
+from derive.decide.samples import Bools, Comparison, Grid, count, has_functions, sample, take, truth
 from derive.decide.solver import (
     DEFAULT_SECONDS,
     Answer,
@@ -178,7 +178,8 @@ def find_equivalent(
         parameters = symbols_of((*hypotheses, statement))
         fallback = simplify(statement, hypotheses, laws=laws)
         best = fallback
-        grid = sample(parameters, hypotheses) if parameters and not laws else {}
+        plain = not has_functions((statement, *hypotheses))
+        grid = sample(parameters, hypotheses) if parameters and plain else {}
         for _ in range(ROUNDS if count(grid) else 0):
             guess = _guess(parameters, spoken_in(statement), grid, truth(statement, grid))
             if guess is None or time_left() <= 0:
@@ -211,7 +212,7 @@ def _inner(*forms: Form) -> Iterator[Form]:
 
 def _search(claim: _Claim) -> Weakest | None:
     both = claim.both
-    grid = sample(claim.parameters, claim.facts)
+    grid = sample(claim.parameters, [c for c in claim.facts if not has_functions([c])])
     if not count(grid) and claim.parameters:
         return None
     if not claim.parameters:
@@ -278,7 +279,7 @@ def _point(conds: Sequence[Cond], parameters: Sequence[Sym]) -> dict[str, int] |
 def _sufficient(claim: _Claim, guess: Cond) -> dict[str, int] | None:
     """None when it is proved that the condition suffices; else sizes at which it does not, or
     nothing (``{}``) when neither was shown."""
-    for term in (c for d in disjuncts(guess) for c in cases(d)):
+    for term in (c for d in disjuncts(guess) for c in cases(d, claim.facts)):
         assumed = assume(claim.facts, term)
         left, right = assumed.form(claim.both.left), assumed.form(claim.both.right)
         with time_limit(2 * QUESTION_SECONDS):
@@ -312,10 +313,10 @@ def _necessary(claim: _Claim, guess: Cond, failing: Grid) -> dict[str, int]:
 def _differ_throughout(claim: _Claim, case: Cond, inside: Grid) -> dict[str, int]:
     """As :func:`_necessary`, for one case; every point without a witness asks for one more."""
     chosen: list[Witness] = []
-    missing = take(inside, truth(claim.both.same_shape, inside))
+    around = missing = take(inside, truth(claim.both.same_shape, inside))
     for _ in range(WITNESSES):
         if count(missing):
-            more = choose(claim.corners, missing)
+            more = choose(claim.corners, missing, around)
             if more is None:
                 return _UNKNOWN
             chosen += more

@@ -140,16 +140,18 @@ def _places(length: Expr, parameters: Sequence[Sym], seen: Sequence[Expr]) -> li
     return places
 
 
-def choose(candidates: Sequence[Corners], grid: Grid) -> list[Witness] | None:
+def choose(candidates: Sequence[Corners], grid: Grid, around: Grid) -> list[Witness] | None:
     """Few witnesses that together show a difference at the samples; None where none is found.
 
-    Greedily the one that shows the most, the likelier one where two show the same; more corners are
-    tried while too many witnesses would be needed.
+    Greedily the one that shows the most; where two show the same, the one that shows more of the
+    samples ``around``, then the likelier one.  More corners are tried while too many witnesses would
+    be needed.
     """
     best: list[Witness] | None = None
-    for tried, samples, few in STAGES:
+    for tried, samples, few in STAGES if count(grid) > 1 else STAGES[-1:]:
         looked = take(grid, np.arange(0, count(grid), max(1, count(grid) // samples)))
-        found = _cover(candidates, tried, looked)
+        near = take(around, np.arange(0, count(around), max(1, count(around) // samples)))
+        found = _cover(candidates, tried, looked, near)
         if found is not None and (best is None or len(found) < len(best)):
             best = found
         if best is not None and len(best) <= few:
@@ -157,18 +159,21 @@ def choose(candidates: Sequence[Corners], grid: Grid) -> list[Witness] | None:
     return best
 
 
-def _cover(candidates: Sequence[Corners], tried: int, grid: Grid) -> list[Witness] | None:
+def _cover(
+    candidates: Sequence[Corners], tried: int, grid: Grid, around: Grid
+) -> list[Witness] | None:
     tables = [c.shown(tried, grid) for c in candidates]
     if not tables:
         return None
     owner = [(c, row) for c, t in zip(candidates, tables, strict=True) for row in range(len(t))]
     rank = np.concatenate([np.arange(len(t)) for t in tables])
     table = np.concatenate(tables)
+    wide = np.concatenate([c.shown(tried, around).sum(axis=1) for c in candidates])
     left = np.ones(count(grid), dtype=bool)
     chosen: list[int] = []
     while left.any():
         gain = (table & left).sum(axis=1)
-        best = int(np.argmax(gain - rank * 1e-6))
+        best = int(np.argmax(gain + wide * 1e-3 - rank * 1e-8))
         if gain[best] == 0:
             return None
         chosen.append(best)

@@ -18,7 +18,6 @@ from derive.operators.registry import (
     PerAxis,
     operator,
     pairs,
-    per_axis,
     positive_axes,
     spatial,
 )
@@ -220,7 +219,8 @@ def max_unpool(
     selection: str = "σ",
 ) -> Form:
     """Put each value back where the selection took it from, adding where windows meet:
-    ``x[s·i + d·σ(i) - p_lo] += y[i]``, zero elsewhere; output ``length`` per spatial axis."""
+    ``x[s·i + d·σ(i) - p_lo] += y[i]``, zero elsewhere; output ``length`` per spatial axis.
+    """
     count = _dims(y, dims)
     n = positive_axes(length, count, "length")
     kk = positive_axes(k, count, "kernel length")

@@ -14,6 +14,7 @@ from derive.expr import (
     divides,
     eq,
     implies,
+    lift,
     maximum,
     minimum,
     size,
@@ -44,14 +45,16 @@ def adaptive_avg_pool() -> Theorem:
     gradient = vjp(adaptive, "x", g)
 
     def start(i: Integer) -> Expr:
-        return shapes.adaptive_window(i, n, m)[0]
+        return lift(shapes.adaptive_window(i, n, m)[0])
 
     def end(i: Integer) -> Expr:
-        return shapes.adaptive_window(i, n, m)[1]
+        return lift(shapes.adaptive_window(i, n, m)[1])
 
     def exchanged(j: Expr) -> Value:
         first, behind = shapes.adaptive_window(j, m, n)
-        return sigma(m, lambda i: (g[i] * Ratio(den=end(i) - start(i))).where(between(first, i, behind)))
+        return sigma(
+            m, lambda i: (g[i] * Ratio(den=end(i) - start(i))).where(between(first, i, behind))
+        )
 
     # n = q·m + r with 0 <= r < m
     whole, rest = size("q"), symbol("r", 0)
@@ -236,9 +239,7 @@ def global_avg_pool() -> Theorem:
             ),
             Part(
                 sentence="With channels and the pooled axes left out of the output: broadcast, divided by the size:",
-                statement=Equal(
-                    vjp(squeezed, "x", gc), scale(broadcast(gc, (n0, n1)), 1, n0 * n1)
-                ),
+                statement=Equal(vjp(squeezed, "x", gc), scale(broadcast(gc, (n0, n1)), 1, n0 * n1)),
                 instance={**instance, "c": 2},
                 wrt="g",
             ),

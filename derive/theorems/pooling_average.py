@@ -121,7 +121,7 @@ def tile_witnesses(k: Expr) -> tuple[dict[str, Integer], ...]:
 
     Source: theorem ``sum-pool-adjoint``.
 
-    >>> len(tile_witnesses(size("k")))
+    >>> len(tile_witnesses(*sizes("k")))
     3
     """
     return {"i0": k - 1, "g.0": 0}, {"i0": k - 1, "g.0": 1}, {"i0": k, "g.0": 1}
@@ -162,7 +162,8 @@ def avg_pool_is_conv() -> Theorem:
     n0, n1, k0, k1, s0, s1, d0, d1 = sizes("n0 n1 k0 k1 s0 s1 d0 d1")
     a_lo, a_hi, b_lo, b_hi = (symbol(name, 0) for name in ("a_lo", "a_hi", "b_lo", "b_hi"))
     plane = tensor("x", n0, n1)
-    axes = {"stride": (s0, s1), "padding": ((a_lo, a_hi), (b_lo, b_hi)), "dilation": (d0, d1)}
+    strides, dilations = (s0, s1), (d0, d1)
+    ends = ((a_lo, a_hi), (b_lo, b_hi))
     plane_fits = (n0 + a_lo + a_hi >= d0 * (k0 - 1) + 1, n1 + b_lo + b_hi >= d1 * (k1 - 1) + 1)
 
     m = shapes.conv_length(n, k, s, 1, 1, p_lo, p_hi)
@@ -205,12 +206,23 @@ def avg_pool_is_conv() -> Theorem:
             Part(
                 sentence="In two dimensions the constant is $1/(k_0 k_1)$:",
                 statement=Equal(
-                    avg_pool(plane, (k0, k1), **axes), correlate(plane, scale(box((k0, k1)), 1, k0 * k1), **axes)
+                    avg_pool(plane, (k0, k1), strides, ends, dilations),
+                    correlate(plane, scale(box((k0, k1)), 1, k0 * k1), strides, ends, dilations),
                 ),
                 hypotheses=plane_fits,
                 instance={
-                    "n0": 3, "n1": 4, "k0": 2, "k1": 3, "s0": 1, "s1": 2, "d0": 1, "d1": 1,
-                    "a_lo": 0, "a_hi": 0, "b_lo": 1, "b_hi": 0,
+                    "n0": 3,
+                    "n1": 4,
+                    "k0": 2,
+                    "k1": 3,
+                    "s0": 1,
+                    "s1": 2,
+                    "d0": 1,
+                    "d1": 1,
+                    "a_lo": 0,
+                    "a_hi": 0,
+                    "b_lo": 1,
+                    "b_hi": 0,
                 },
                 wrt="x",
             ),
@@ -245,7 +257,11 @@ def avg_pool_is_conv() -> Theorem:
                     "the input and is left out, and none of the $m$ windows starts there (which smaller paddings "
                     "exclude):"
                 ),
-                statement=EqualIff(ceiled, convolution, all_of(s * (m - 1) < n + p_lo, any_of(whole_windows, s * m >= n + p_lo))),
+                statement=EqualIff(
+                    ceiled,
+                    convolution,
+                    all_of(s * (m - 1) < n + p_lo, any_of(whole_windows, s * m >= n + p_lo)),
+                ),
                 hypotheses=(plain_fits,),
                 instance={"n": 7, "k": 3, "s": 2, "p_lo": 0, "p_hi": 0},
                 wrt="x",
@@ -257,7 +273,10 @@ def avg_pool_is_conv() -> Theorem:
                     "than $k$:"
                 ),
                 statement=EqualIff(
-                    ceiled, reaching, s * (up - 1) + k <= n + p_lo + p_hi, ({"i0": up - 1, "x.0": n - 1},)
+                    ceiled,
+                    reaching,
+                    s * (up - 1) + k <= n + p_lo + p_hi,
+                    ({"i0": up - 1, "x.0": n - 1},),
                 ),
                 hypotheses=(up >= 1,),
                 instance={"n": 7, "k": 3, "s": 2, "p_lo": 0, "p_hi": 0},
@@ -267,7 +286,9 @@ def avg_pool_is_conv() -> Theorem:
                 sentence="divisor_override $= D$ gives the constant kernel $1/D$:",
                 statement=Equal(
                     avg_pool(x, k, s, (p_lo, p_hi), d, divisor_override=divisor),
-                    correlate(x, scale(box(k), 1, divisor), stride=s, padding=(p_lo, p_hi), dilation=d),
+                    correlate(
+                        x, scale(box(k), 1, divisor), stride=s, padding=(p_lo, p_hi), dilation=d
+                    ),
                 ),
                 hypotheses=(fits,),
                 instance={"n": 5, "k": 3, "s": 2, "d": 1, "p_lo": 1, "p_hi": 0, "D": 4},
@@ -326,7 +347,10 @@ def sum_pool_adjoint() -> Theorem:
                 statement=Equal(
                     vjp(dilated, "x", h),
                     correlate(
-                        zero_insert(h, s), box(k), padding=(reach - p_lo, reach - p_hi + r), dilation=d
+                        zero_insert(h, s),
+                        box(k),
+                        padding=(reach - p_lo, reach - p_hi + r),
+                        dilation=d,
                     ),
                 ),
                 hypotheses=(fits,),
@@ -363,7 +387,12 @@ def sum_pool_adjoint() -> Theorem:
                     vjp(padded, "x", g),
                     nearest_upsample(g, s),
                     any_of(tiled, single),
-                    ({"i0": s - 1, "g.0": 0}, {"i0": s, "g.0": 0}, {"i0": s, "g.0": 1}, {"i0": s - 1, "g.0": 1}),
+                    (
+                        {"i0": s - 1, "g.0": 0},
+                        {"i0": s, "g.0": 0},
+                        {"i0": s, "g.0": 1},
+                        {"i0": s - 1, "g.0": 1},
+                    ),
                 ),
                 hypotheses=(plain_fits,),
                 instance={"n": 3, "k": 5, "s": 3, "p_lo": 1, "p_hi": 1},

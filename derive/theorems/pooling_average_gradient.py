@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from derive import shapes
-from derive.expr import Expr, Integer, all_of, any_of, divides, eq, iff, maximum, minimum, sizes, symbol
+from derive.expr import (
+    Expr,
+    Integer,
+    all_of,
+    any_of,
+    divides,
+    eq,
+    iff,
+    maximum,
+    minimum,
+    sizes,
+    symbol,
+)
 from derive.form import Form, Ratio, Value, build, tensor, vjp
 from derive.operators import avg_pool, box, correlate, nearest_upsample, scale, zero_insert
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Theorem, Twin, theorem
@@ -46,9 +58,7 @@ def transposed_box(
     True
     """
     behind = n - 1 + p_lo - s * (g.shape[0] - 1)
-    return correlate(
-        zero_insert(g, s), box(k), padding=(d * (k - 1) - p_lo, behind), dilation=d
-    )
+    return correlate(zero_insert(g, s), box(k), padding=(d * (k - 1) - p_lo, behind), dilation=d)
 
 
 def divided(g: Form, count: Callable[[Expr], Expr]) -> Form:
@@ -93,7 +103,10 @@ def avg_pool_gradient_upsample() -> Theorem:
     tiled = all_of(eq(k, s), eq(p_lo, 0), divides(s, n), s > p_hi)
     single = all_of(eq(n, s), p_lo + p_hi < k, k >= s + p_lo)
     by_stride: tuple[dict[str, Integer], ...] = (
-        {"i0": s - 1, "g.0": 0}, {"i0": s, "g.0": 0}, {"i0": s, "g.0": 1}, {"i0": s - 1, "g.0": 1},
+        {"i0": s - 1, "g.0": 0},
+        {"i0": s, "g.0": 0},
+        {"i0": s, "g.0": 1},
+        {"i0": s - 1, "g.0": 1},
     )
 
     n0, n1, k0, k1, s0, s1 = sizes("n0 n1 k0 k1 s0 s1")
@@ -113,7 +126,9 @@ def avg_pool_gradient_upsample() -> Theorem:
         parts=(
             Part(
                 sentence="With any padding, counted:",
-                statement=EqualIff(gradient, scale(nearest_upsample(g, k), 1, k), exactly, tile_witnesses(k)),
+                statement=EqualIff(
+                    gradient, scale(nearest_upsample(g, k), 1, k), exactly, tile_witnesses(k)
+                ),
                 hypotheses=(fits,),
                 instance={"n": 6, "k": 3, "s": 3, "p_lo": 0, "p_hi": 1},
                 wrt="g",
@@ -126,7 +141,9 @@ def avg_pool_gradient_upsample() -> Theorem:
             ),
             Part(
                 sentence="The same condition when the padding is not counted:",
-                statement=EqualIff(uncounted, scale(nearest_upsample(g, k), 1, k), exactly, tile_witnesses(k)),
+                statement=EqualIff(
+                    uncounted, scale(nearest_upsample(g, k), 1, k), exactly, tile_witnesses(k)
+                ),
                 hypotheses=(fits,),
                 instance={"n": 6, "k": 3, "s": 3, "p_lo": 0, "p_hi": 1},
                 wrt="g",
@@ -181,7 +198,8 @@ def avg_pool_gradient_upsample() -> Theorem:
         twin=Twin(
             "$1/k$ times nearest upsampling whenever $s = k$, also where a rest of the input is left",
             Equal(
-                vjp(avg_pool(x, k), "x"), scale(nearest_upsample(tensor("g", (n - k) // k + 1), k), 1, k)
+                vjp(avg_pool(x, k), "x"),
+                scale(nearest_upsample(tensor("g", (n - k) // k + 1), k), 1, k),
             ),
             (n >= k,),
         ),
@@ -213,7 +231,8 @@ def avg_pool_gradient_general() -> Theorem:
     gg = tensor("g", *plane.shape)
     m0, m1 = gg.shape
     around = (
-        (k0 - 1 - a_lo, n0 - 1 + a_lo - s0 * (m0 - 1)), (k1 - 1 - b_lo, n1 - 1 + b_lo - s1 * (m1 - 1)),
+        (k0 - 1 - a_lo, n0 - 1 + a_lo - s0 * (m0 - 1)),
+        (k1 - 1 - b_lo, n1 - 1 + b_lo - s1 * (m1 - 1)),
     )
     instance = {"n": 6, "k": 3, "s": 2, "p_lo": 1, "p_hi": 0}
 
@@ -243,12 +262,23 @@ def avg_pool_gradient_general() -> Theorem:
                 statement=Equal(
                     vjp(plane, "x", gg),
                     scale(
-                        correlate(zero_insert(gg, (s0, s1)), box((k0, k1)), padding=around), 1, k0 * k1
+                        correlate(zero_insert(gg, (s0, s1)), box((k0, k1)), padding=around),
+                        1,
+                        k0 * k1,
                     ),
                 ),
                 hypotheses=(n0 + a_lo + a_hi >= k0, n1 + b_lo + b_hi >= k1),
                 instance={
-                    "n0": 3, "n1": 4, "k0": 2, "k1": 3, "s0": 1, "s1": 2, "a_lo": 0, "a_hi": 0, "b_lo": 1, "b_hi": 0,
+                    "n0": 3,
+                    "n1": 4,
+                    "k0": 2,
+                    "k1": 3,
+                    "s0": 1,
+                    "s1": 2,
+                    "a_lo": 0,
+                    "a_hi": 0,
+                    "b_lo": 1,
+                    "b_hi": 0,
                 },
                 wrt="g",
             ),
@@ -282,7 +312,9 @@ def avg_pool_gradient_general() -> Theorem:
                 sentence="ceil_mode with the padding not counted:",
                 statement=Equal(
                     vjp(
-                        avg_pool(x, k, s, (p_lo, p_hi), ceil_mode=True, count_include_pad=False), "x", gu
+                        avg_pool(x, k, s, (p_lo, p_hi), ceil_mode=True, count_include_pad=False),
+                        "x",
+                        gu,
                     ),
                     transposed_box(divided(gu, in_input), n, k, s, p_lo),
                 ),
@@ -293,7 +325,11 @@ def avg_pool_gradient_general() -> Theorem:
             Part(
                 sentence="divisor_override $= D$, any rounding (here: up): the factor $1/D$:",
                 statement=Equal(
-                    vjp(avg_pool(x, k, s, (p_lo, p_hi), ceil_mode=True, divisor_override=divisor), "x", gu),
+                    vjp(
+                        avg_pool(x, k, s, (p_lo, p_hi), ceil_mode=True, divisor_override=divisor),
+                        "x",
+                        gu,
+                    ),
                     scale(transposed_box(gu, n, k, s, p_lo), 1, divisor),
                 ),
                 hypotheses=(up >= 1,),

@@ -80,7 +80,9 @@ def law(function: str, cond: Cond, *parameters: Sym) -> Law:
     return Law(function, parameters or (INDEX,), cond)
 
 
-def real(name: str, n: Integer, k: Integer, s: Integer, d: Integer, p_lo: Integer, m: Integer) -> Law:
+def real(
+    name: str, n: Integer, k: Integer, s: Integer, d: Integer, p_lo: Integer, m: Integer
+) -> Law:
     """The selection picks a tap of its window, at a position of the input, in every window.
 
     Args:
@@ -194,7 +196,9 @@ def max_pool_gradient_selection() -> Theorem:
                     "Without padding the 1 of row $i$ stands on the diagonal exactly when the first tap is selected and "
                     "$i = 0$ or $s = 1$:"
                 ),
-                statement=Holds(iff(eq(s * i + d * t, i), all_of(eq(t, 0), any_of(eq(i, 0), eq(s, 1))))),
+                statement=Holds(
+                    iff(eq(s * i + d * t, i), all_of(eq(t, 0), any_of(eq(i, 0), eq(s, 1))))
+                ),
             ),
             Part(
                 sentence=(
@@ -202,7 +206,9 @@ def max_pool_gradient_selection() -> Theorem:
                     "selected by window $i$ lies in no other window $u$, so the input that is 1 at the selected "
                     "positions and 0 elsewhere has this selection, without ties:"
                 ),
-                statement=Holds(implies(eq(s * i + d * t, s * other + d * symbol("v", 0)), eq(i, other))),
+                statement=Holds(
+                    implies(eq(s * i + d * t, s * other + d * symbol("v", 0)), eq(i, other))
+                ),
                 hypotheses=(t < k, symbol("v", 0) < k, s >= d * (k - 1) + 1),
             ),
         ),
@@ -254,7 +260,8 @@ def max_pool_gradient_mask() -> Theorem:
             Part(
                 sentence="For every kernel length and selection:",
                 statement=Equal(
-                    vjp(max_pool(tensor("x", k * m), k), "x", tile_g), mask(nearest_upsample(tile_g, k))
+                    vjp(max_pool(tensor("x", k * m), k), "x", tile_g),
+                    mask(nearest_upsample(tile_g, k)),
                 ),
             ),
             Part(
@@ -348,7 +355,11 @@ def max_pool_gradient_general() -> Theorem:
                     gradient,
                     select(
                         correlate(
-                            inserted, flipped, padding=(reach - p_lo, reach - p_hi + r), dilation=d, dims=1
+                            inserted,
+                            flipped,
+                            padding=(reach - p_lo, reach - p_hi + r),
+                            dilation=d,
+                            dims=1,
                         ),
                         0,
                         0,

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, all_of, apply, between, eq, implies, maximum, minimum, ne, size, sizes, symbol
+from derive.expr import (
+    Expr,
+    all_of,
+    apply,
+    between,
+    eq,
+    implies,
+    maximum,
+    minimum,
+    ne,
+    size,
+    sizes,
+    symbol,
+)
 from derive.form import Form, Ratio, add, build, constant, sigma, substitute, tensor, vjp
 from derive.operators import (
     box,
@@ -19,7 +32,16 @@ from derive.operators import (
 from derive.shapes import conv_length, conv_remainder
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Theorem, Twin, theorem
 from derive.theorems.pooling_average import GUIDE, paddings
-from derive.theorems.pooling_max import CLARKE, COLUMN, MAX_DOCS, ROW, SWITCHES, UNPOOL_DOCS, law, real
+from derive.theorems.pooling_max import (
+    CLARKE,
+    COLUMN,
+    MAX_DOCS,
+    ROW,
+    SWITCHES,
+    UNPOOL_DOCS,
+    law,
+    real,
+)
 
 
 @theorem
@@ -47,7 +69,10 @@ def max_pool_no_fixed_kernel() -> Theorem:
         return minimum(k - 1, (n - 1 + p_lo - s * i) // d)
 
     first_tap, last_tap = law("σ", eq(apply("σ", i), 0)), law("τ", eq(apply("τ", i), k - 1))
-    first_real, last_real = law("σ", eq(apply("σ", i), first(i))), law("τ", eq(apply("τ", i), last(i)))
+    first_real, last_real = (
+        law("σ", eq(apply("σ", i), first(i))),
+        law("τ", eq(apply("τ", i), last(i))),
+    )
 
     return Theorem(
         id="max-pool-no-fixed-kernel",
@@ -223,7 +248,11 @@ def max_pool_fixed_selection() -> Theorem:
                 ),
                 statement=EqualIff(
                     vjp(select(plain, 0, q), "x", tensor("g")),
-                    vjp(select(correlate(x, one_hot(k, c), stride=s, dilation=d), 0, q), "x", tensor("g")),
+                    vjp(
+                        select(correlate(x, one_hot(k, c), stride=s, dilation=d), 0, q),
+                        "x",
+                        tensor("g"),
+                    ),
                     eq(apply("σ", q), c),
                     ({"i0": s * q + d * apply("σ", q)},),
                 ),
@@ -276,9 +305,7 @@ def max_pool_ties() -> Theorem:
     scaling, top, other = size("N"), symbol("f", 0), symbol("j", 0)
     best, value = symbol("X"), symbol("Y")
     first_maximum = all_of(implies(other < top, value < best), implies(other > top, value <= best))
-    strict = implies(
-        ne(other, top), scaling * value - other < scaling * best - top
-    )
+    strict = implies(ne(other, top), scaling * value - other < scaling * best - top)
 
     return Theorem(
         id="max-pool-ties",

@@ -6,10 +6,12 @@ from derive.expr import (
     Expr,
     all_of,
     any_of,
+    between,
     divides,
     eq,
     offset,
     sizes,
+    symbol,
 )
 from derive.form import Form, Value, build, constant, sigma, tensor
 from derive.operators import box, conv_transpose, crop, zero_insert
@@ -121,30 +123,14 @@ def _border_parts() -> tuple[Part, Part]:
 
 
 def _dilation_parts() -> tuple[Part, ...]:
-    m, k, s, d = sizes("m k s d")
+    k, s = sizes("k s")
     b = offset("b")
-    w = tensor("w", k)
-    first = d * (k - 1) - s + 1
-    interior = crop(conv_transpose(box(m), w, stride=s, dilation=d), (first, first))
-    length = s * m - first
-
-    def reaching(j: Expr) -> Value:
-        return sigma(k, lambda t: w[t].where(divides(s, j - d * t)))
 
     def taps(j: Expr) -> Value:
         return sigma(k, lambda t: constant(1).where(divides(s, t - b * j)))
 
     return (
-        Part(
-            sentence=(
-                "With dilation $d$, the taps that reach the interior position $j$, "
-                "$d(k-1) - s < j < s m$, are those for which $s$ divides $j - d t$:"
-            ),
-            statement=Equal(interior, build((length,), lambda i: reaching(i + first))),
-            hypotheses=(length >= 1,),
-            instance={"m": 3, "k": 3, "s": 2, "d": 3},
-            wrt="w",
-        ),
+        _windows_part(),
         *_phases(),
         Part(
             sentence=(
@@ -158,6 +144,21 @@ def _dilation_parts() -> tuple[Part, ...]:
             instance={"k": 6, "s": 2, "b": 1},
         ),
         _common_divisor(),
+    )
+
+
+def _windows_part() -> Part:
+    m, s, d = sizes("m s d")
+    i, t, after = offset("i"), symbol("t", 0), symbol("u", 0)
+    position = s * i + d * t
+    return Part(
+        sentence=(
+            "With dilation $d$ the interior is $d(k-1) - s < j < s m$: a window $i$ of which tap $t$ "
+            "is to reach $j = s i + d t$ is one of the $m$ windows ($u$ is the number of taps "
+            "behind, $k = t + u + 1$). So tap $t$ reaches $j$ exactly where $s$ divides $j - d t$:"
+        ),
+        statement=Holds(between(0, i, m)),
+        hypotheses=(position > d * (t + after) - s, position < s * m),
     )
 
 

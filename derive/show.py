@@ -1,0 +1,127 @@
+"""Expressions and conditions as plain text, the way a person would type them."""
+
+from __future__ import annotations
+
+from derive.expr import (
+    All,
+    Any_,
+    Apply,
+    Atom,
+    Cond,
+    Div,
+    Eq,
+    Expr,
+    Ge,
+    Indicator,
+    Max,
+    Not,
+    Sym,
+)
+
+
+def expr_text(e: Expr) -> str:
+    """An expression in Python's syntax.
+
+    >>> from derive.expr import sizes
+    >>> n, k, s = sizes("n k s")
+    >>> expr_text(2 * ((n - k) // s) + 1)
+    '2*((n - k)//s) + 1'
+    """
+    if not e.terms:
+        return "0"
+    # positive terms first, as people write n - k rather than -k + n
+    ordered = sorted(e.terms, key=lambda mc: (not mc[0], mc[1] < 0))
+    text = ""
+    for monomial, c in ordered:
+        alone = len(monomial) == 1 and abs(c) == 1
+        body = "*".join(
+            f"({_atom(a)})" if isinstance(a, Div) and not alone else _atom(a) for a in monomial
+        )
+        number = str(abs(c)) if abs(c) != 1 or not monomial else ""
+        part = "*".join(p for p in (number, body) if p)
+        if text:
+            text += f" {'-' if c < 0 else '+'} {part}"
+        else:
+            text = f"-{part}" if c < 0 else part
+    return text
+
+
+def cond_text(cond: Cond) -> str:
+    """A condition in Python's syntax; divisibility as ``n % s == 0``.
+
+    >>> from derive.expr import divides, sizes
+    >>> n, s = sizes("n s")
+    >>> cond_text(divides(s, n))
+    'n % s == 0'
+    """
+    match cond:
+        case Ge(e):
+            return _relation(e, ">=", "<=")
+        case Eq(e):
+            return _divisibility(e) or _relation(e, "==", "==")
+        case Not(inner):
+            return cond_text(inner).replace("==", "!=")
+        case All(parts):
+            shown = (f"({p})" if isinstance(p, Any_) else str(p) for p in parts)
+            return " and ".join(shown) or "True"
+        case Any_(parts):
+            shown = (f"({p})" if isinstance(p, All) else str(p) for p in parts)
+            return " or ".join(shown) or "False"
+    raise TypeError(f"not a condition: {cond!r}")
+
+
+def _atom(atom: Atom) -> str:
+    match atom:
+        case Sym(name):
+            return name
+        case Div(num, den):
+            return f"{_tight(num)}//{_tight(den)}"
+        case Max(left, right):
+            return f"max({left}, {right})"
+        case Apply(name, arguments):
+            return f"{name}({', '.join(map(str, arguments))})"
+        case Indicator(cond):
+            return f"[{cond}]"
+
+
+def _tight(e: Expr) -> str:
+    text = str(e)
+    return text if e.symbol or (e.constant is not None and e.constant >= 0) else f"({text})"
+
+
+def _relation(e: Expr, sign: str, mirrored: str) -> str:
+    left, right = _sides(_with_remainder(e))
+    if left.constant is not None and right.constant is None:
+        return f"{right} {mirrored} {left}"
+    return f"{left} {sign} {right}"
+
+
+def _sides(e: Expr) -> tuple[Expr, Expr]:
+    plus = {m: c for m, c in e.terms if c > 0}
+    minus = {m: -c for m, c in e.terms if c < 0}
+    return Expr(plus), Expr(minus)
+
+
+def _divisibility(e: Expr) -> str | None:
+    """``a - b*(a//b) == 0`` is written ``a % b == 0``."""
+    for monomial, _ in e.terms:
+        for atom in monomial:
+            if isinstance(atom, Div):
+                for sign in (1, -1):
+                    if e * sign == atom.num - atom.den * Expr({(atom,): 1}):
+                        return f"{_tight(atom.num)} % {_tight(atom.den)} == 0"
+    return None
+
+
+def _with_remainder(e: Expr) -> Expr:
+    """``a - b*(a//b)`` inside a sum is shown as the remainder ``a % b``."""
+    for monomial, _ in e.terms:
+        for atom in monomial:
+            if isinstance(atom, Div):
+                remainder = atom.num - atom.den * Expr({(atom,): 1})
+                shown = Expr({(Sym(f"{_tight(atom.num)} % {_tight(atom.den)}"),): 1})
+                for sign in (1, -1):
+                    rest = e - remainder * sign
+                    if len(rest.terms) < len(e.terms) and atom not in rest.atoms():
+                        return rest + shown * sign
+    return e
