@@ -50,6 +50,13 @@ def loop_oracle(
     value = f(*operands, **parameters)
     if cotangent is None:
         return value, ()
+    if operator == "correlate":  # the field's own formulas, loops as well
+        x, w = operands
+        dims = {"dims": w.ndim, **{k: v for k, v in parameters.items() if v is not None}}
+        return value, (
+            loops.correlate_input_grad(cotangent, w, x.shape, **dims),
+            loops.correlate_weight_grad(cotangent, x, w.shape, **dims),
+        )
     gradients = []
     for position in range(len(operands)):
 

@@ -193,20 +193,25 @@ def _same_whole() -> tuple[Part, ...]:
     p_lo, p_hi, q_lo, q_hi = map(offset, ("p_lo", "p_hi", "q_lo", "q_hi"))
     both, one, m1, fits = _stride_1(d1, d2)
     m, reach = both.shape[0], d1 * (k1 - 1)
-    b, a = minimum(k2 - 1, (q_lo - 1) // d2), ceil_div(p_lo + 1, d1)
-    b2, a2 = minimum(k2 - 1, (q_hi - 1) // d2), k1 - 1 - ceil_div(p_hi + 1, d1)
+    a, a2 = p_lo // d1 + 1, k1 - 2 - p_hi // d1
+
+    def in_front(b: Expr) -> Mapping[str, Integer]:
+        """Tap ``b`` of the second kernel reads the last zero in front of the first one's outputs."""
+        return {"i0": q_lo - 1 - d2 * b, "w1.0": a, "w2.0": b, "x.0": d1 * a - 1 - p_lo}
+
+    def behind(b: Expr) -> Mapping[str, Integer]:
+        place = {"i0": m - q_hi + d2 * b, "x.0": m1 + d1 * a2 - p_lo}
+        return {**place, "w1.0": a2, "w2.0": k2 - 1 - b}
+
     whole = EqualIff(
         both,
         one,
         all_of(any_of(q_lo <= 0, reach <= p_lo), any_of(q_hi <= 0, reach <= p_hi)),
         (
-            {"i0": q_lo - 1 - d2 * b, "w1.0": a, "w2.0": b, "x.0": d1 * a - 1 - p_lo},
-            {
-                "i0": m - q_hi + d2 * b2,
-                "w1.0": a2,
-                "w2.0": k2 - 1 - b2,
-                "x.0": m1 + d1 * a2 - p_lo,
-            },
+            in_front((q_lo - 1) // d2),
+            in_front(k2 - 1),
+            behind((q_hi - 1) // d2),
+            behind(k2 - 1),
         ),
         ({"k1": 3, "k2": 2, "d1": 1, "d2": 1}, {"k1": 2, "k2": 3, "d1": 2, "d2": 1}),
     )
