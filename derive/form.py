@@ -286,15 +286,20 @@ def build(
 ) -> Form:
     """The form with output ``shape`` whose value at the index ``(i, …)`` is ``body(i, …)``."""
     lengths = tuple(lift(n) for n in shape)
+    # the body sees fresh indices, so that a form built inside of it cannot capture them
+    fresh = tuple(_fresh() for _ in lengths)
+    value = body(*fresh)
     index = tuple(Sym(f"i{a}") for a in range(len(lengths)))
-    value = body(*(Expr({(i,): 1}) for i in index))
+    outer = {_sym(e): Expr({(i,): 1}) for e, i in zip(fresh, index, strict=True)}
     terms = []
     for t in value.terms:
         names = {b: Expr({(Sym(f"b{j}"),): 1}) for j, (b, _) in enumerate(t.bound)}
-        renamed = t.subst(names)
+        renamed = t.subst({**outer, **names})
         bound = tuple((_sym(e), n) for e, (_, n) in zip(names.values(), renamed.bound, strict=True))
         terms.append(replace(renamed, bound=bound))
-    return Form(lengths, index, tuple(terms), value.tensors, _unique((*value.requires, *requires)))
+    return Form(
+        lengths, index, tuple(terms), value.tensors, _unique((*value.requires, *requires))
+    )
 
 
 def tensor(name: str, *shape: Integer) -> Form:

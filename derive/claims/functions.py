@@ -14,11 +14,27 @@ from derive import shapes
 from derive.claims.names import Names
 from derive.claims.values import About, Count, Everywhere, Op
 from derive.decide.normal import count_of
+from derive.decide.solver import Law
 from derive.errors import CannotBe, WrongInput
-from derive.expr import Expr, all_of, ceil_div, divides, eq, implies, lift, maximum, minimum
+from derive.expr import (
+    Expr,
+    Sym,
+    all_of,
+    between,
+    ceil_div,
+    divides,
+    eq,
+    implies,
+    lift,
+    maximum,
+    minimum,
+)
 from derive.expr import subst_cond as put
 from derive.form import Form, Ratio, Value, build, constant, vjp
 from derive.operators import OPERATORS, sum_pool
+from derive.operators.conv import resolve_padding
+from derive.operators.pool import selected, windows
+from derive.operators.registry import positive_axes
 
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",
@@ -46,7 +62,7 @@ def call(
 ) -> Any:
     """The value of a function.  Raises :class:`derive.errors.WrongInput` for unknown names."""
     if name in OPERATORS:
-        return _operator(name, arguments, keywords, selection)
+        return _operator(name, arguments, keywords, names, selection)
     if name in FUNCTIONS:
         return FUNCTIONS[name](names, *arguments, **keywords)
     known = sorted([*OPERATORS, *FUNCTIONS])
@@ -55,7 +71,9 @@ def call(
     raise WrongInput(f"the operator {name!r} is unknown; {hint}")
 
 
-def _operator(name: str, arguments: list[Any], keywords: dict[str, Any], selection: str) -> Op:
+def _operator(
+    name: str, arguments: list[Any], keywords: dict[str, Any], names: Names, selection: str
+) -> Op:
     operator = OPERATORS[name]
     signature = inspect.signature(operator.build)
     if name in ("max_pool", "max_unpool"):
@@ -67,9 +85,76 @@ def _operator(name: str, arguments: list[Any], keywords: dict[str, Any], selecti
             raise WrongInput(f"{name}: {parameter} is {describe(value)}; {wanted} was expected")
     operands = [given[t] for t in operator.tensors if t in given]
     plain = {k: v.form if isinstance(v, Op) else numbers(v) for k, v in given.items()}
+    if isinstance(plain.get("padding"), str) and name in NAMED_PADDING:
+        plain = {**plain, **NAMED_PADDING[name](plain)}
     form = operator.build(**plain)
+    if name == "max_pool":
+        names.laws += _selection_laws(form, plain)
     selects = name == "max_pool" or any(o.selects for o in operands)
     return Op(form, _relation(name, plain, operands), selects)
+
+
+def _transposed_padding(given: dict[str, Any]) -> dict[str, Any]:
+    """Named paddings of a transposed convolution are those of the convolution that it transposes.
+
+    ``"same"``: of the SAME convolution with ``s·m`` inputs and ``m`` outputs, as TensorFlow and
+    Keras have it; ``"full"``, ``"causal"``: of the stride-1 relation; ``"valid"``: none.
+    """
+    x, w, name = given["x"], given["w"], given["padding"]
+    count = w.rank if given.get("dims") is None else given["dims"]
+    s = positive_axes(given.get("stride", 1), count, "stride")
+    d = positive_axes(given.get("dilation", 1), count, "dilation")
+    k, m = w.shape[w.rank - count :], x.shape[x.rank - count :]
+    whole = tuple(si * mi for si, mi in zip(s, m, strict=True))
+    padding = resolve_padding(name, whole, k, s, d)
+    if name not in ("same", "same_lower"):
+        return {"padding": padding}
+    rest = tuple(
+        n - shapes.conv_transpose_length(mi, ki, si, di, lo, hi)
+        for n, mi, ki, si, di, (lo, hi) in zip(whole, m, k, s, d, padding, strict=True)
+    )
+    return {"padding": padding, "output_padding": rest}
+
+
+def _pooling_padding(given: dict[str, Any]) -> dict[str, Any]:
+    """Named paddings of a pooling, as for a convolution with a kernel of its length."""
+    x = given["x"]
+    count = x.rank if given.get("dims") is None else given["dims"]
+    k = positive_axes(given["k"], count, "kernel length")
+    s = k if given.get("stride") is None else positive_axes(given["stride"], count, "stride")
+    d = positive_axes(given.get("dilation", 1), count, "dilation")
+    return {"padding": resolve_padding(given["padding"], x.shape[x.rank - count :], k, s, d)}
+
+
+NAMED_PADDING: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "conv_transpose": _transposed_padding,
+    "sum_pool": _pooling_padding,
+    "avg_pool": _pooling_padding,
+    "max_pool": _pooling_padding,
+}
+
+
+def _selection_laws(form: Form, given: dict[str, Any]) -> list[Law]:
+    """What "for every selection" means: in every window a tap of it, at a position of the input.
+
+    A window wholly in the padding has no such tap: for sizes with one there is no selection.
+    """
+    x, name = given["x"], given["selection"]
+    count = x.rank if given.get("dims") is None else given["dims"]
+    ceil = bool(given.get("ceil_mode", False))
+    k, s, d, p, _, _ = windows(
+        x, given["k"], given.get("stride"), given.get("padding", 0), given.get("dilation", 1), ceil, count
+    )
+    at = tuple(Sym(f"i~{a}") for a in range(form.rank))
+    i = tuple(Expr({(a,): 1}) for a in at)
+    inside = all_of(*(between(0, a, m) for a, m in zip(i, form.shape, strict=True)))
+    laws = []
+    for axis, tap in enumerate(selected(name, count, i)):
+        place = s[axis] * i[x.rank - count + axis] + d[axis] * tap - p[axis][0]
+        valid = all_of(between(0, tap, k[axis]), between(0, place, x.shape[x.rank - count + axis]))
+        function = name if count == 1 else f"{name}{axis}"
+        laws.append(Law(function, at, implies(inside, valid)))
+    return laws
 
 
 def _relation(name: str, plain: dict[str, Any], operands: Sequence[Op]) -> Form | None:
@@ -225,6 +310,11 @@ def _overlap(names: Names, f: Op) -> Count:
     return Count(_counted(f))
 
 
+def _entries(names: Names, f: Op) -> Count:
+    """How many entries of the Jacobian are not zero in the row of an output (each selection fixed)."""
+    return Count(_counted(Op(f.form)))
+
+
 def _covered(names: Names, f: Op) -> Everywhere:
     return Everywhere(_counted(f), ">=", lift(1))
 
@@ -346,6 +436,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "shape": _shape,
     "length": _length,
     "overlap": _overlap,
+    "row_entries": _entries,
     "covered": _covered,
     "disjoint": _disjoint,
     "concat": _concat,
@@ -363,6 +454,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "conv_transpose_length": _rule(shapes.conv_transpose_length),
     "ceil_length": _rule(shapes.ceil_length),
     "same_length": _rule(shapes.same_length),
+    "same_padding": _rule(shapes.same_padding),
     "conv_remainder": _rule(shapes.conv_remainder),
     "effective_length": _rule(shapes.effective_length),
 }

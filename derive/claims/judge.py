@@ -14,9 +14,8 @@ from derive.claims.meaning import Claim, read
 from derive.claims.reduce import everywhere, support
 from derive.claims.values import About, Both, Everywhere, Exists, Negation, Same, Statement
 from derive.decide.equality import check_tensors, counterexample_at, decide_equal, decide_holds
-from derive.decide.existence import decide_exists
 from derive.decide.solver import Answer, satisfiable, time_limit
-from derive.decide.verdict import HoldsWhen, Proved, Refuted, Undecided, Verdict
+from derive.decide.verdict import Counterexample, HoldsWhen, Proved, Refuted, Undecided, Verdict
 from derive.decide.weakest import Weakest, find_condition, find_equivalent, simplify
 from derive.errors import CannotBe, NotSupported
 from derive.expr import FALSE, TRUE, Cond, all_of, conjuncts, iff, negate
@@ -31,8 +30,9 @@ class Judgment:
 
     ``assumed`` are the conditions, beyond the stated hypotheses, under which its operators are
     defined.  ``degenerate`` are cases of a found condition in which some length is 1.  ``note``
-    says what was found beside the verdict (the kernel that exists, the counterexample of a
-    conditional claim).
+    says what was found beside the verdict.  ``counterexample`` is the smallest one, of a conditional
+    claim too; ``kernel`` the kernel that exists, in words; ``exact`` the condition that was found
+    beside the one that a claim with ``iff`` states.
     """
 
     claim: Claim
@@ -40,6 +40,9 @@ class Judgment:
     assumed: tuple[Cond, ...] = ()
     degenerate: tuple[Cond, ...] = ()
     note: str = ""
+    counterexample: Counterexample | None = None
+    kernel: str = ""
+    exact: Cond | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,9 @@ class _Found:
     assumed: tuple[Cond, ...] = ()
     degenerate: tuple[Cond, ...] = ()
     note: str = ""
+    counterexample: Counterexample | None = None
+    kernel: str = ""
+    exact: Cond | None = None
 
 
 def judge(text: str | Claim, seconds: float = SECONDS) -> Judgment:
@@ -67,7 +73,19 @@ def judge(text: str | Claim, seconds: float = SECONDS) -> Judgment:
             found = _judge(claim.statement, claim.hypotheses, claim.iff)
         except NotSupported as e:
             found = _Found(Undecided(str(e)))
-    return Judgment(claim, found.verdict, found.assumed, found.degenerate, found.note)
+    shown = found.counterexample
+    if isinstance(found.verdict, Refuted):
+        shown = found.verdict.counterexample
+    return Judgment(
+        claim,
+        found.verdict,
+        found.assumed,
+        found.degenerate,
+        found.note,
+        shown,
+        found.kernel,
+        found.exact,
+    )
 
 
 def _judge(statement: Statement, hypotheses: tuple[Cond, ...], condition: Cond | None) -> _Found:
@@ -155,7 +173,9 @@ def _judge_iff(
         return _Found(Undecided("no exact condition was found to compare the stated one with"))
     verdict = decide_holds(facts, iff(weakest.verdict.condition, condition))
     note = f"the two sides are equal exactly when {weakest.verdict.condition}"
-    return _Found(verdict, degenerate=weakest.degenerate, note=note)
+    return _Found(
+        verdict, degenerate=weakest.degenerate, note=note, exact=weakest.verdict.condition
+    )
 
 
 def _conditional(weakest: Weakest | None, refuted: Refuted, facts: Sequence[Cond]) -> _Found:
@@ -165,7 +185,10 @@ def _conditional(weakest: Weakest | None, refuted: Refuted, facts: Sequence[Cond
     condition = weakest.verdict.condition
     if satisfiable((*facts, condition)) is Answer.NO:
         return _Found(refuted, note="it fails for all sizes")
-    return _Found(HoldsWhen(condition), (), weakest.degenerate, str(refuted.counterexample))
+    example = refuted.counterexample
+    return _Found(
+        HoldsWhen(condition), (), weakest.degenerate, str(example), counterexample=example
+    )
 
 
 def _judge_all(
@@ -183,8 +206,10 @@ def _judge_all(
     if not conditions:
         return _Found(Proved(), assumed)
     together = simplify(all_of(*conditions), (*hypotheses, *assumed))
-    note = next(f.note for f in found if isinstance(f.verdict, HoldsWhen))
-    return _Found(HoldsWhen(together), assumed, note=note)
+    first = next(f for f in found if isinstance(f.verdict, HoldsWhen))
+    return _Found(
+        HoldsWhen(together), assumed, note=first.note, counterexample=first.counterexample
+    )
 
 
 def _judge_never(
@@ -211,10 +236,12 @@ def _judge_never(
 def _judge_existence(statement: Exists, hypotheses: tuple[Cond, ...]) -> _Found:
     if len(statement.names) != 1:
         raise NotSupported("judging: `exists` of several tensors at once; ask for one at a time")
+    from derive.decide.existence import decide_exists  # brings SymPy along, which takes a while
+
     verdict, kernel = decide_exists(statement.left, statement.right, statement.names[0], hypotheses)
     note = "" if kernel is None else f"{statement.names[0]} = {kernel.name}"
     if isinstance(verdict, Refuted):
         note = f"no {statement.names[0]} of any length will do there"
-    return _Found(verdict, note=note)
+    return _Found(verdict, note=note, kernel="" if kernel is None else kernel.name)
 
 

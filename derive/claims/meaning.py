@@ -22,8 +22,9 @@ from derive.claims.values import (
     Same,
     Statement,
 )
+from derive.decide.solver import Law
 from derive.errors import DeriveError, WrongInput
-from derive.expr import TRUE, Cond, Expr, all_of, any_of, eq, lift, ne, negate
+from derive.expr import FALSE, TRUE, Cond, Expr, all_of, any_of, eq, lift, ne, negate
 from derive.form import Form, Ratio, add, build, constant
 
 MAX_POWER = 6
@@ -39,6 +40,7 @@ class Claim:
     statement: Statement
     hypotheses: tuple[Cond, ...]
     iff: Cond | None = None
+    laws: tuple[Law, ...] = ()  # what is known of the selections of max pools
 
 
 def read(text: str) -> Claim:
@@ -76,7 +78,8 @@ class _Reader:
             statement = Exists(names, statement.left, statement.right)
         iff = None if self.parsed.iff is None else self._condition(self.parsed.iff)
         kept = tuple(h for h in hypotheses if h != TRUE)
-        return Claim(self.parsed.text.strip(), statement, kept, iff)
+        laws = tuple(dict.fromkeys(self.names.laws))
+        return Claim(self.parsed.text.strip(), statement, kept, iff, laws)
 
     def _quantified(self, node: ast.expr, statement: Same) -> str:
         inner = node.value if isinstance(node, ast.Subscript) else node
@@ -329,8 +332,10 @@ class _Reader:
 
     def _operator_arithmetic(self, node: ast.expr, a: Any, op: ast.operator, b: Any) -> Op:
         if isinstance(a, Op) and isinstance(b, Op):
+            if isinstance(op, ast.Mult):
+                return self._product(node, a, b)
             if not isinstance(op, (ast.Add, ast.Sub)):
-                self.fail(node, "operators are added, subtracted, and multiplied by numbers")
+                self.fail(node, "operators are added, subtracted, and multiplied")
             sign = 1 if isinstance(op, ast.Add) else -1
             return Op(
                 add(a.form, scaled(b.form, Ratio(lift(sign)))), selects=a.selects or b.selects
@@ -348,6 +353,17 @@ class _Reader:
                 self.fail(node, "this divides by zero")
             number = Ratio(number.den, number.num)
         return Op(scaled(form.form, number), selects=form.selects)
+
+    def _product(self, node: ast.expr, a: Op, b: Op) -> Op:
+        """The product entry by entry, as a mask is applied."""
+        f, g = a.form, b.form
+        if f.rank != g.rank:
+            self.fail(node, f"a product of {f.rank} axes with {g.rank}; give both the same axes")
+        same = tuple(eq(m, n) for m, n in zip(f.shape, g.shape, strict=True))
+        if all_of(*same) == FALSE:
+            self.fail(node, "a product entry by entry of two different shapes")
+        form = build(f.shape, lambda *i: f[i] * g[i], same)
+        return Op(form.named("product", f, g), selects=a.selects or b.selects)
 
     def _array(self, node: ast.expr, rows: Any) -> Form:
         """Numbers given in full, as an operator without inputs."""

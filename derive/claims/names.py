@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, field
 
 from derive.claims.parse import ClaimError, Parsed
+from derive.decide.solver import Law
 from derive.expr import RESERVED, Expr, symbol
 from derive.form import Form, tensor
 
@@ -29,6 +30,7 @@ class Names:
     integers: dict[str, Expr] = field(default_factory=dict)
     tensors: dict[str, Form] = field(default_factory=dict)
     bounded: frozenset[str] = frozenset()
+    laws: list[Law] = field(default_factory=list)  # what is known of the selections
 
     def integer(self, node: ast.Name) -> Expr:
         """The integer that a name stands for; an error says how to declare it."""

@@ -66,7 +66,9 @@ class Law:
 class Translation:
     """Integer expressions as solver terms, with the definitions that they need."""
 
-    def __init__(self, laws: Sequence[Law] = ()) -> None:
+    def __init__(self, laws: Sequence[Law] = (), *, apart: bool = False) -> None:
+        # A context of its own costs some milliseconds, but what was asked before has no influence.
+        self.context = z3.Context() if apart else z3.main_ctx()
         self.laws = laws
         self.definitions: list[Any] = []
         self.symbols: dict[str, Sym] = {}
@@ -81,20 +83,20 @@ class Translation:
             case Not(inner):
                 return z3.Not(self.cond(inner))
             case All(parts):
-                return z3.And([self.cond(p) for p in parts])
+                return z3.And(*(self.cond(p) for p in parts), z3.BoolVal(True, self.context))
             case Any_(parts):
-                return z3.Or([self.cond(p) for p in parts])
+                return z3.Or(*(self.cond(p) for p in parts), z3.BoolVal(False, self.context))
         raise TypeError(f"not a condition: {c!r}")
 
     def expr(self, e: Expr) -> Any:
         total: list[Any] = []
         for monomial, c in e.terms:
-            product: Any = z3.IntVal(c)
+            product: Any = z3.IntVal(c, self.context)
             for i, atom in enumerate(monomial):
                 product = self.atom(atom) if i == 0 and c == 1 else product * self.atom(atom)
             total.append(product)
         if not total:
-            return z3.IntVal(0)
+            return z3.IntVal(0, self.context)
         return total[0] if len(total) == 1 else z3.Sum(total)
 
     def atom(self, a: Atom) -> Any:
@@ -110,13 +112,14 @@ class Translation:
                         f"the symbol {name!r} was made twice with different hypotheses; "
                         "make it once and use it on both sides"
                     )
-                variable = z3.Int(name)
+                variable = z3.Int(name, self.context)
                 if least is not None:
                     self.definitions.append(variable >= least)
                 return variable
             case Div(num, den):
                 top, bottom = self.expr(num), self.expr(den)
-                q, r = z3.FreshInt("q"), z3.FreshInt("r")
+                number = len(self._atoms)
+                q, r = (z3.Int(f"~{part}{number}", self.context) for part in "qr")
                 exact = z3.And(top == bottom * q + r, r >= 0, r < bottom)
                 known = den.constant is not None
                 self.definitions.append(exact if known else z3.Implies(bottom >= 1, exact))
@@ -125,10 +128,10 @@ class Translation:
                 x, y = self.expr(left), self.expr(right)
                 return z3.If(x >= y, x, y)
             case Indicator(cond):
-                return z3.If(self.cond(cond), z3.IntVal(1), z3.IntVal(0))
+                return z3.If(self.cond(cond), z3.IntVal(1, self.context), z3.IntVal(0, self.context))
             case Apply(name, arguments):
                 values = [self.expr(e) for e in arguments]
-                function = z3.Function(name, *[z3.IntSort()] * (len(values) + 1))
+                function = z3.Function(name, *[z3.IntSort(self.context)] * (len(values) + 1))
                 self._atoms[a] = function(*values)
                 for law in self.laws:
                     if law.function == name:
@@ -209,8 +212,8 @@ def _check(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: floa
 
 def _search(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: float) -> Answer:
     for seed, budget in _attempts(min(seconds, time_left())):
-        t = Translation(laws)
-        solver = _solver(budget)
+        t = Translation(laws, apart=seed > 0)
+        solver = _solver(t, budget)
         solver.set("random_seed", seed)
         conds = [*known, negate(part)]
         if seed % 2:
@@ -246,7 +249,7 @@ def _factored(conds: Iterable[Cond], t: Translation) -> list[Any]:
             content = gcd(*terms.values())
             factor = Expr({m: q // content for m, q in terms.items()})
             if factor not in names:
-                names[factor] = z3.Int(f"~factor{len(names)}")
+                names[factor] = z3.Int(f"~factor{len(names)}", t.context)
                 found.append(names[factor] == t.expr(factor))
             constant = (split[0] - factor * content).constant or 0
             whole = t.atom(v) * (content * names[factor] + constant) + t.expr(split[1])
@@ -276,7 +279,7 @@ def satisfiable(
 ) -> Answer:
     """Is there any value of the symbols for which the conditions hold?"""
     t = Translation(laws)
-    solver = _solver(seconds)
+    solver = _solver(t, seconds)
     for c in conds:
         solver.add(t.cond(c))
     solver.add(*t.definitions)
@@ -303,12 +306,12 @@ def smallest(
     a sum up to ``limit``.
     """
     t = Translation(laws)
-    solver = _solver(seconds)
+    solver = _solver(t, seconds)
     for c in conds:
         solver.add(t.cond(c))
     chosen = [t.atom(p) for p in parameters]
     solver.add(*t.definitions)
-    cost = z3.Sum([z3.If(v >= 0, v, -v) for v in chosen]) if chosen else z3.IntVal(0)
+    cost = z3.Sum([z3.If(v >= 0, v, -v) for v in chosen]) if chosen else z3.IntVal(0, t.context)
     for total in range(limit + 1):
         if time_left() <= 0:
             return None
@@ -362,8 +365,8 @@ def time_left() -> float:
     return _deadline.get() - time.monotonic()
 
 
-def _solver(seconds: float) -> Any:
-    solver = z3.Solver()
+def _solver(t: Translation, seconds: float) -> Any:
+    solver = z3.Solver(ctx=t.context)
     solver.set("timeout", max(1, int(min(seconds, time_left()) * 1000)))
     solver.set("random_seed", 0)
     return solver

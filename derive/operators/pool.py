@@ -144,7 +144,7 @@ def avg_pool(
     more padding than PyTorch allows (half the dilated kernel) or a dilation longer than the input.
     """
     count = _dims(x, dims)
-    kk, s, d, p, m, requires = windows(x, k, stride, padding, dilation, ceil_mode, count)
+    kk, s, d, p, _, requires = windows(x, k, stride, padding, dilation, ceil_mode, count)
     batch, n = x.shape[: x.rank - count], x.shape[x.rank - count :]
     sums = sum_pool(x, kk, s, p, d, ceil_mode, count)
     if divisor_override is not None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from derive.expr import Expr, divides, eq, maximum, offset, sizes
 from derive.form import Form, Value, build, sigma, sigmas, tensor, vjp
-from derive.operators import conv_transpose, convolve, correlate, crop, decimate, flip, scale, zero_insert
+from derive.operators import (
+    conv_transpose,
+    convolve,
+    correlate,
+    crop,
+    decimate,
+    flip,
+    scale,
+    zero_insert,
+)
 from derive.shapes import conv_length, same_length
 from derive.theorems.gradient_common import GUIDE, POLYPHASE, TF_SAME
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Step, Theorem, Twin, theorem
@@ -12,6 +21,7 @@ from derive.theorems.model import Equal, EqualIff, Holds, Part, Step, Theorem, T
 
 @theorem
 def input_gradient_same() -> Theorem:
+    """SAME padding: the full correlation, cropped where the input was padded."""
     n, k, s, d = sizes("n k s d")
     x, w = tensor("x", n), tensor("w", k)
     y = correlate(x, w, stride=s, padding="same", dilation=d)
@@ -40,7 +50,7 @@ def input_gradient_same() -> Theorem:
                 wrt="g",
             ),
             *_same_stride_1(),
-            _same_whole(),
+            *_same_whole(),
             _same_2d(),
         ),
         twin=Twin(
@@ -103,24 +113,29 @@ def _same_stride_1() -> tuple[Part, ...]:
     )
 
 
-def _same_whole() -> Part:
+def _same_whole() -> tuple[Part, ...]:
     m, k, s, d = sizes("m k s d")
-    x, w = tensor("x", s * m), tensor("w", k)
+    x, w, g = tensor("x", s * m), tensor("w", k), tensor("g", m)
     total = d * (k - 1) + 1 - s
-    y = correlate(x, w, stride=s, padding="same", dilation=d)
-    g = tensor("g", *y.shape)
-    return Part(
-        "For $n = s m$ the crop does not depend on the length: $T = d(k-1) + 1 - s$, and the gradient "
-        "is the transposed convolution with that padding (Keras calls it SAME, with length $s m$):",
-        Equal(
-            vjp(y, "x", g),
-            conv_transpose(
-                g, w, stride=s, padding=(total // 2, total - total // 2), dilation=d
-            ),
+    amounts = (total // 2, total - total // 2)
+    y = correlate(x, w, stride=s, padding=amounts, dilation=d)
+    positive = total >= 0
+    return (
+        Part(
+            "For $n = s m$ the crop does not depend on the length: SAME is padding by $T = d(k-1) + 1 "
+            "- s$ in all,",
+            Equal(correlate(x, w, stride=s, padding="same", dilation=d), y),
+            (positive,),
+            instance={"m": 3, "k": 4, "s": 2, "d": 1},
+            wrt="x",
         ),
-        (d * (k - 1) + 1 >= s,),
-        instance={"m": 3, "k": 3, "s": 2, "d": 1},
-        wrt="g",
+        Part(
+            "and the gradient is the transposed convolution with that padding, of length $s m$ (Keras "
+            "calls this transposed convolution SAME):",
+            Equal(vjp(y, "x", g), conv_transpose(g, w, stride=s, padding=amounts, dilation=d)),
+            instance={"m": 3, "k": 4, "s": 2, "d": 1},
+            wrt="g",
+        ),
     )
 
 
@@ -146,6 +161,7 @@ def _same_2d() -> Part:
 
 @theorem
 def input_gradient_polyphase() -> Theorem:
+    """The strided backward as stride-1 correlations, one for each phase."""
     n, k, s = sizes("n k s")
     p_lo, p_hi, a = offset("p_lo"), offset("p_hi"), offset("a")
     m = conv_length(n, k, s, 1, 1, p_lo, p_hi)

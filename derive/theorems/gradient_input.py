@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, between, divides, eq, lift, offset, size, sizes
+from derive.expr import Expr, eq, lift, offset, size, sizes
 from derive.form import Form, Value, build, sigma, sigmas, tensor, vjp
 from derive.operators import (
     conv_transpose,
@@ -32,14 +32,13 @@ from derive.theorems.model import Equal, EqualIff, Part, Step, Theorem, Twin, th
 def _forward(a: Axis) -> tuple[Form, Form, Form, Form]:
     """``x``, ``w``, the correlation, and the incoming gradient along one axis."""
     x, w = tensor("x", a.n), tensor("w", a.k)
-    y = correlate(
-        x, w, stride=a.s, padding=a.padding, dilation=a.d, base_dilation=a.e
-    )
+    y = correlate(x, w, stride=a.s, padding=a.padding, dilation=a.d, base_dilation=a.e)
     return x, w, y, tensor("g", a.m)
 
 
 @theorem
 def input_gradient_is_transpose() -> Theorem:
+    """∇ₓ⟨g, A x⟩ = Aᵀ g, and A of a correlation is a Toeplitz matrix."""
     m, n = sizes("m n")
     a = axis()
     x, w, y, g = _forward(a)
@@ -132,6 +131,7 @@ def _instance_2d() -> dict[str, int]:
 
 @theorem
 def input_gradient_stride_1() -> Theorem:
+    """Stride 1: the full correlation of g with the flipped kernel."""
     n, k = sizes("n k")
     fits = n >= k
     x, w, g = tensor("x", n), tensor("w", k), tensor("g", n - k + 1)
@@ -181,7 +181,9 @@ def _stride_1_chain(g: Form, w: Form, n: Expr, k: Expr) -> tuple[Step, ...]:
     m = n - k + 1
     backwards = build(
         (n,),
-        lambda j: sigma(m, lambda i: sigma(k, lambda t: (g[i] * w[k - 1 - t]).where(eq(j, i + k - 1 - t)))),
+        lambda j: sigma(
+            m, lambda i: sigma(k, lambda t: (g[i] * w[k - 1 - t]).where(eq(j, i + k - 1 - t)))
+        ),
     )
     solved = build((n,), lambda j: sigma(k, lambda t: w[k - 1 - t] * g[j + t - (k - 1)]))
     padded = pad(g, (k - 1, k - 1))
@@ -226,6 +228,7 @@ def _stride_1_2d() -> Part:
 
 @theorem
 def input_gradient_general() -> Theorem:
+    """Any stride, dilation, base dilation and padding: a correlation again."""
     a = axis()
     _, w, y, g = _forward(a)
     left = vjp(y, "x", g)
@@ -285,23 +288,21 @@ def _general_chain(a: Axis, g: Form, w: Form) -> tuple[Step, ...]:
 
     reversed_taps = build(
         (a.n,),
-        lambda j: sigmas((a.m, a.k), lambda q: (g[q[0]] * w[back - q[1]]).where(a.meets(q[0], back - q[1], j))),
+        lambda j: sigmas(
+            (a.m, a.k), lambda q: (g[q[0]] * w[back - q[1]]).where(a.meets(q[0], back - q[1], j))
+        ),
     )
     inserted = build(
         (a.n,),
-        lambda j: sigma(
-            a.k, lambda t: w[back - t] * z[a.e * j + a.d * t - (a.reach - a.p_lo)]
-        ),
+        lambda j: sigma(a.k, lambda t: w[back - t] * z[a.e * j + a.d * t - (a.reach - a.p_lo)]),
     )
-    shifted = build(
-        (a.n,), lambda j: sigma(a.k, lambda t: w[back - t] * padded[a.e * j + a.d * t])
-    )
-    flipped = build(
-        (a.n,), lambda j: sigma(a.k, lambda t: flip(w)[t] * padded[a.e * j + a.d * t])
-    )
+    shifted = build((a.n,), lambda j: sigma(a.k, lambda t: w[back - t] * padded[a.e * j + a.d * t]))
+    flipped = build((a.n,), lambda j: sigma(a.k, lambda t: flip(w)[t] * padded[a.e * j + a.d * t]))
     return (
         Step("substitute t -> k-1-t in the sum over the taps", reversed_taps),
-        Step("read s·i as zero insertion by s, at the position e·j + d·t - (d(k-1) - p_lo)", inserted),
+        Step(
+            "read s·i as zero insertion by s, at the position e·j + d·t - (d(k-1) - p_lo)", inserted
+        ),
         Step("recognise padding d(k-1) - p_lo in front and d(k-1) - p_hi + r behind", shifted),
         Step("recognise the correlation with the flipped kernel, dilation d and stride e", flipped),
     )
@@ -317,9 +318,7 @@ def _general_transposed() -> Part:
         "Without base dilation this is the transposed convolution with output padding $r$:",
         Equal(
             vjp(y, "x", g),
-            conv_transpose(
-                g, w, stride=a.s, padding=a.padding, dilation=a.d, output_padding=one.r
-            ),
+            conv_transpose(g, w, stride=a.s, padding=a.padding, dilation=a.d, output_padding=one.r),
         ),
         (one.fits,),
         instance={"n": 6, "k": 2, "s": 3, "d": 2, "p_lo": 1, "p_hi": 0},
@@ -349,6 +348,7 @@ def _general_2d() -> Part:
 
 @theorem
 def input_gradient_channels_groups() -> Theorem:
+    """Channels and groups: the channel axes of the kernel change places in each group."""
     groups, a, b, batch = size("groups"), size("c_in"), size("c_out"), size("N")
     q = axis()
     x = tensor("x", batch, groups * a, q.n)
@@ -394,8 +394,17 @@ def input_gradient_channels_groups() -> Theorem:
                 Equal(vjp(y, "x", g), right(flip(swapped, dims=1))),
                 (q.fits,),
                 instance={
-                    "N": 1, "groups": 2, "c_in": 2, "c_out": 1,
-                    "n": 4, "k": 2, "s": 2, "d": 1, "e": 1, "p_lo": 1, "p_hi": 0,
+                    "N": 1,
+                    "groups": 2,
+                    "c_in": 2,
+                    "c_out": 1,
+                    "n": 4,
+                    "k": 2,
+                    "s": 2,
+                    "d": 1,
+                    "e": 1,
+                    "p_lo": 1,
+                    "p_hi": 0,
                 },
                 wrt="g",
             ),
@@ -444,9 +453,7 @@ def _depthwise() -> Part:
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     q = Axis(n, k, s, d, lift(1), p_lo, p_hi)
     w, g = tensor("w", c, 1, k), tensor("g", c, q.m)
-    y = correlate(
-        tensor("x", c, n), w, stride=s, padding=q.padding, dilation=d, groups=c, dims=1
-    )
+    y = correlate(tensor("x", c, n), w, stride=s, padding=q.padding, dilation=d, groups=c, dims=1)
     back = correlate(
         zero_insert(g, s, dims=1), flip(w, dims=1), padding=q.back, dilation=d, groups=c, dims=1
     )

@@ -6,7 +6,7 @@ from derive.expr import Expr, Integer, eq, offset, sizes
 from derive.form import Form, Value, build, sigma, tensor, vjp
 from derive.operators import correlate, crop, flip, pad, zero_insert
 from derive.theorems.gradient_common import TOEPLITZ, TORCH_PAD
-from derive.theorems.model import Equal, EqualIff, Part, Step, Theorem, Twin, theorem
+from derive.theorems.model import Equal, Part, Step, Theorem, Twin, theorem
 
 
 def _fold(h: Form, n: Expr, lo: Integer, hi: Expr, mode: str) -> Form:
@@ -36,6 +36,7 @@ def _fold(h: Form, n: Expr, lo: Integer, hi: Expr, mode: str) -> Form:
 
 @theorem
 def padding_modes_adjoint() -> Theorem:
+    """Crop, and fold the borders back as the mode says."""
     n = sizes("n")[0]
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     x, g = tensor("x", n), tensor("g", n + p_lo + p_hi)
@@ -133,9 +134,7 @@ def _convolutions() -> tuple[Part, ...]:
     for mode in ("circular", "reflect", "replicate"):
         y = correlate(x, w, stride=s, padding=(p_lo, p_hi), dilation=d, padding_mode=mode)
         g = tensor("g", *y.shape)
-        inner = correlate(
-            zero_insert(g, s), flip(w), padding=(reach, reach + rest), dilation=d
-        )
+        inner = correlate(zero_insert(g, s), flip(w), padding=(reach, reach + rest), dilation=d)
         bound = limits.get(mode)
         parts.append(
             Part(

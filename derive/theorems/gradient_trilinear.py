@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, eq, lift, offset, size, sizes
-from derive.form import Form, Value, build, sigmas, substitute, tensor, vjp
+from derive.expr import Expr, offset, sizes
+from derive.form import Value, build, sigmas, substitute, tensor, vjp
 from derive.operators import conv_transpose, correlate, crop, flip, permute
 from derive.shapes import conv_transpose_length
 from derive.theorems.gradient_common import (
     AUTODIFF,
     GUIDE,
     TORCH_CONV_TRANSPOSE,
-    Axis,
     axis,
     gradient,
     inner,
@@ -25,6 +24,7 @@ TORCH_DOUBLE = Source(
 
 @theorem
 def trilinear_symmetry() -> Theorem:
+    """Forward, the two gradients and the double backward: one trilinear form."""
     a = axis()
     x, w, g = tensor("x", a.n), tensor("w", a.k), tensor("g", a.m)
     y = correlate(x, w, stride=a.s, padding=a.padding, dilation=a.d, base_dilation=a.e)
@@ -131,6 +131,7 @@ def trilinear_symmetry() -> Theorem:
 
 @theorem
 def conv_transpose_gradients() -> Theorem:
+    """The gradients of a transposed convolution are correlations."""
     m, k, s, d = sizes("m k s d")
     p_lo, p_hi, r = offset("p_lo"), offset("p_hi"), offset("r")
     n = conv_transpose_length(m, k, s, d, p_lo, p_hi, r)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from derive.expr import Expr, lift, offset, size, sizes
-from derive.form import Form, Value, build, constant, sigma, sigmas, tensor, vjp
+from derive.form import Form, Value, build, sigma, sigmas, tensor, vjp
 from derive.operators import correlate, crop, flip, pad, permute, scale
 from derive.theorems.gradient_common import GUIDE, MATRIX_CALCULUS, TORCH_CONV, Axis, axis
 from derive.theorems.model import Equal, EqualIff, Part, Source, Step, Theorem, Twin, theorem
@@ -16,6 +16,7 @@ TORCH_GRAD = Source(
 
 @theorem
 def weight_gradient_stride_1() -> Theorem:
+    """Stride 1: the valid correlation of the padded input with g."""
     n, k, d = sizes("n k d")
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     m = n + p_lo + p_hi - d * (k - 1)
@@ -45,7 +46,11 @@ def weight_gradient_stride_1() -> Theorem:
             ),
             _stride_1_2d(),
         ),
-        twin=Twin("the correlation with $g$ flipped", Equal(left, correlate(x, flip(g), padding=(p_lo, p_hi), stride=d)), (fits,)),
+        twin=Twin(
+            "the correlation with $g$ flipped",
+            Equal(left, correlate(x, flip(g), padding=(p_lo, p_hi), stride=d)),
+            (fits,),
+        ),
         sources=(GUIDE, TORCH_GRAD),
     )
 
@@ -75,6 +80,7 @@ def _stride_1_2d() -> Part:
 
 @theorem
 def weight_gradient_general() -> Theorem:
+    """Stride and dilation change places, and the result is cut to k taps."""
     a = axis()
     x, w, g = tensor("x", a.n), tensor("w", a.k), tensor("g", a.m)
     y = correlate(x, w, stride=a.s, padding=a.padding, dilation=a.d, base_dilation=a.e)
@@ -119,9 +125,7 @@ def weight_gradient_general() -> Theorem:
                 "Instead of the cut, the $r$ samples can be left out of the padding behind:",
                 Equal(
                     left,
-                    correlate(
-                        x, g, stride=a.d, padding=shortened, dilation=a.s, base_dilation=a.e
-                    ),
+                    correlate(x, g, stride=a.d, padding=shortened, dilation=a.s, base_dilation=a.e),
                 ),
                 (a.fits,),
                 instance=instance,
@@ -141,13 +145,14 @@ def weight_gradient_general() -> Theorem:
 
 def _general_chain(a: Axis, x: Form, g: Form) -> tuple[Step, ...]:
     def meets(t: Expr) -> Value:
-        return sigmas(
-            (a.m, a.n), lambda ij: (g[ij[0]] * x[ij[1]]).where(a.meets(ij[0], t, ij[1]))
-        )
+        return sigmas((a.m, a.n), lambda ij: (g[ij[0]] * x[ij[1]]).where(a.meets(ij[0], t, ij[1])))
 
     uncut = correlate(x, g, stride=a.d, padding=a.padding, dilation=a.s, base_dilation=a.e)
     return (
-        Step("exchange the output index i and the tap t: e·j = d·t + s·i - p_lo", build((a.k,), meets)),
+        Step(
+            "exchange the output index i and the tap t: e·j = d·t + s·i - p_lo",
+            build((a.k,), meets),
+        ),
         Step(
             "recognise a correlation with the kernel g, stride d and dilation s, read at its first k "
             "positions",
@@ -214,9 +219,7 @@ def _general_channels() -> tuple[Part, ...]:
     small = {"n": 4, "k": 2, "s": 2, "d": 1, "p_lo": 0, "p_hi": 1}
     groups = size("groups")
     qg, xg, wg, gg = _channels(groups)
-    yg = correlate(
-        xg, wg, stride=qg.s, padding=qg.padding, dilation=qg.d, groups=groups, dims=1
-    )
+    yg = correlate(xg, wg, stride=qg.s, padding=qg.padding, dilation=qg.d, groups=groups, dims=1)
     full = _batch_as_channels(xg, gg, qg)
     c_in, c_out = wg.shape[1], wg.shape[0] // groups
     blocks = build(wg.shape, lambda o, c, t: full[o, (o // c_out) * c_in + c, t])
@@ -261,6 +264,7 @@ def _depthwise() -> Part:
 
 @theorem
 def bias_gradient() -> Theorem:
+    """The sum of g over batch and positions."""
     batch, c_in, c_out, n, k, s, d = sizes("N c_in c_out n k s d")
     q = Axis(n, k, s, d, lift(1), offset("p_lo"), offset("p_hi"))
     x, w = tensor("x", batch, c_in, n), tensor("w", c_out, c_in, k)

@@ -62,17 +62,21 @@ def adaptive_avg_pool() -> Theorem:
     one_window = all_of(eq(m, 1), eq(k, whole))
     many_windows = all_of(m >= 2, rest <= 1, eq(s, whole), eq(k, whole + rest))
     same_as_pool = all_of(eq(p_lo, 0), p_hi < s, any_of(one_window, many_windows))
-    more = n + size("a")
+    extra = size("a")
+    more = n + extra
     several = symbol("m", 2)
     short = tensor("x", whole * several - 1)
     single = tensor("x", 1)
 
-    def starts(i: Integer) -> Cond:
-        return eq(maximum(0, s * i - p_lo), start(i))
+    def starts(i: Integer, m: Expr = m) -> Cond:
+        return eq(maximum(0, s * i - p_lo), shapes.adaptive_window(i, n, m)[0])
 
-    def ends(i: Integer) -> Cond:
-        return eq(minimum(n, s * i - p_lo + k), end(i))
+    def ends(i: Integer, m: Expr = m) -> Cond:
+        return eq(minimum(n, s * i - p_lo + k), shapes.adaptive_window(i, n, m)[1])
 
+    more_windows = all_of(
+        ends(0, more), ends(n - 1, more), starts(more - 2, more), starts(more - 1, more)
+    )
     allowed = any_of(eq(r, 0), eq(r, 1), eq(r, m - 1))
 
     return Theorem(
@@ -80,16 +84,18 @@ def adaptive_avg_pool() -> Theorem:
         family="pooling",
         title="Adaptive average pooling, when it is ordinary pooling, and its gradient",
         sentence=(
-            "Adaptive average pooling from $n$ to $m$ outputs, whose output $i$ averages the inputs from "
-            "$\\lfloor i n/m \\rfloor$ up to $\\lceil (i+1)n/m \\rceil$, is an ordinary average pooling exactly when "
-            "$n \\bmod m \\in \\{0, 1\\}$ and $m \\le n$; if padding may be left out of the count, exactly when "
-            "$n \\bmod m \\in \\{0, 1, m-1\\}$. Its gradient sums over the windows of the exchanged lengths."
+            "Adaptive average pooling from $n$ to $m$ outputs, whose output $i$ averages the "
+            "inputs from $\\lfloor i n/m \\rfloor$ up to $\\lceil (i+1)n/m \\rceil$, is an "
+            "ordinary average pooling exactly when $n \\bmod m \\in \\{0, 1\\}$ and $m \\le n$; "
+            "if padding may be left out of the count, exactly when $n \\bmod m \\in \\{0, 1, "
+            "m-1\\}$. Its gradient sums over the windows of the exchanged lengths."
         ),
         parts=(
             Part(
                 sentence=(
-                    "Write $n = q m + r$ with $0 \\le r < m$, $q \\ge 1$. With stride $q = \\lfloor n/m \\rfloor$ and kernel "
-                    "length $q + r = n - (m-1) q$, as often recommended, exactly when $r$ is 0 or 1:"
+                    "Write $n = q m + r$ with $0 \\le r < m$, $q \\ge 1$. With stride $q = "
+                    "\\lfloor n/m \\rfloor$ and kernel length $q + r = n - (m-1) q$, as often "
+                    "recommended, exactly when $r$ is 0 or 1:"
                 ),
                 statement=EqualIff(
                     adaptive_average(division, m),
@@ -103,9 +109,9 @@ def adaptive_avg_pool() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "No other pooling would do. With any kernel, stride and counted padding, the two are the same exactly "
-                    "when $p_{lo} = 0$, $p_{hi} < s$, and $m = 1$ with $k = n$, or $r \\le 1$ with $s = q$ and "
-                    "$k = q + r$:"
+                    "No other pooling would do. With any kernel, stride and counted padding, the "
+                    "two are the same exactly when $p_{lo} = 0$, $p_{hi} < s$, and $m = 1$ with "
+                    "$k = n$, or $r \\le 1$ with $s = q$ and $k = q + r$:"
                 ),
                 statement=EqualIff(
                     adaptive_average(division, m),
@@ -124,7 +130,10 @@ def adaptive_avg_pool() -> Theorem:
                 wrt="x",
             ),
             Part(
-                sentence="With more outputs than inputs, $m = n + a$, never, whatever the kernel, stride and counted padding:",
+                sentence=(
+                    "With more outputs than inputs, $m = n + a$, never, whatever the kernel, "
+                    "stride and counted padding:"
+                ),
                 statement=EqualIff(
                     adaptive_average(x, more),
                     avg_pool(x, k, s, (p_lo, p_hi)),
@@ -139,8 +148,9 @@ def adaptive_avg_pool() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "When $n = q m - 1$ with $m \\ge 2$ (so $n \\bmod m = m - 1$, or $m = n + 1$) it is the pooling with stride "
-                    "$q$, kernel length $q + 1$ and padding 1 that is not counted:"
+                    "When $n = q m - 1$ with $m \\ge 2$ (so $n \\bmod m = m - 1$, or $m = n + "
+                    "1$) it is the pooling with stride $q$, kernel length $q + 1$ and padding 1 "
+                    "that is not counted:"
                 ),
                 statement=Equal(
                     adaptive_average(short, several),
@@ -150,7 +160,10 @@ def adaptive_avg_pool() -> Theorem:
                 wrt="x",
             ),
             Part(
-                sentence="For one input, with the kernel length $m$, stride 1 and padding $m - 1$, not counted:",
+                sentence=(
+                    "For one input, with the kernel length $m$, stride 1 and padding $m - 1$, "
+                    "not counted:"
+                ),
                 statement=Equal(
                     adaptive_average(single, m),
                     avg_pool(single, m, 1, (m - 1, m - 1), count_include_pad=False),
@@ -160,11 +173,19 @@ def adaptive_avg_pool() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "No other case, for $n \\ge m$: windows of any length at any stride and padding, cut at the ends of "
-                    "the input, that start where windows $1$ and $m-1$ start need $n \\bmod m \\in \\{0, 1, m-1\\}$:"
+                    "No other case, for $n \\ge m$: windows of any length at any stride and "
+                    "padding, cut at the ends of the input, that start where windows $1$ and "
+                    "$m-1$ start need $n \\bmod m \\in \\{0, 1, m-1\\}$:"
                 ),
                 statement=Holds(implies(all_of(starts(1), starts(m - 1)), allowed)),
                 hypotheses=(n >= m,),
+            ),
+            Part(
+                sentence=(
+                    "Nor with more outputs than inputs, $m = n + a$, unless $n = 1$ or $a = 1$: what windows "
+                    "$0$ and $n-1$ end with and windows $m-2$ and $m-1$ start with excludes it:"
+                ),
+                statement=Holds(implies(more_windows, any_of(eq(n, 1), eq(extra, 1)))),
             ),
             Part(
                 sentence="The gradient: output $j$ sums the $g_i$, each divided by the length of its window, over "
@@ -182,8 +203,8 @@ def adaptive_avg_pool() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "For $m \\ge n$ it is sum pooling with kernel length $\\lfloor m/n \\rfloor$ exactly when $n$ divides $m$ "
-                    "(where the pooling repeats its inputs):"
+                    "For $m \\ge n$ it is sum pooling with kernel length $\\lfloor m/n \\rfloor$ "
+                    "exactly when $n$ divides $m$ (where the pooling repeats its inputs):"
                 ),
                 statement=EqualIff(
                     gradient, sum_pool(g, m // n), divides(n, m), ({"i0": 0, "g.0": m // n},)
@@ -216,8 +237,8 @@ def global_avg_pool() -> Theorem:
         family="pooling",
         title="The gradient of global average pooling",
         sentence=(
-            "The gradient of global average pooling repeats the incoming gradient over all positions and divides it by "
-            "their number, channel by channel."
+            "The gradient of global average pooling repeats the incoming gradient over all "
+            "positions and divides it by their number, channel by channel."
         ),
         parts=(
             Part(
@@ -238,7 +259,10 @@ def global_avg_pool() -> Theorem:
                 wrt="g",
             ),
             Part(
-                sentence="With channels and the pooled axes left out of the output: broadcast, divided by the size:",
+                sentence=(
+                    "With channels and the pooled axes left out of the output: broadcast, "
+                    "divided by the size:"
+                ),
                 statement=Equal(vjp(squeezed, "x", gc), scale(broadcast(gc, (n0, n1)), 1, n0 * n1)),
                 instance={**instance, "c": 2},
                 wrt="g",

@@ -187,14 +187,16 @@ def avg_pool_is_conv() -> Theorem:
         family="pooling",
         title="Average pooling is a convolution with a constant kernel",
         sentence=(
-            "Average pooling that counts the padding is correlation with the constant kernel $1/k$ (in $N$ "
-            "dimensions $1/\\prod k$), with the same stride, padding and dilation. Not counting the padding, it is "
-            "so exactly when no window meets both the input and the padding; with ceil_mode exactly when rounding "
-            "up adds no window."
+            "Average pooling that counts the padding is correlation with the constant kernel "
+            "$1/k$ (in $N$ dimensions $1/\\prod k$), with the same stride, padding and dilation. "
+            "Not counting the padding, it is so exactly when no window meets both the input and "
+            "the padding; with ceil_mode exactly when rounding up adds no window."
         ),
         parts=(
             Part(
-                sentence="The padding is counted (count_include_pad), any stride, padding and dilation:",
+                sentence=(
+                    "The padding is counted (count_include_pad), any stride, padding and dilation:"
+                ),
                 statement=Equal(
                     avg_pool(x, k, s, (p_lo, p_hi), d),
                     correlate(x, constant_kernel, stride=s, padding=(p_lo, p_hi), dilation=d),
@@ -228,8 +230,9 @@ def avg_pool_is_conv() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "The padding is not counted (count_include_pad = False): output $q$ is the same exactly when its "
-                    "window does not meet both the input and the padding, neither in front nor behind:"
+                    "The padding is not counted (count_include_pad = False): output $q$ is the "
+                    "same exactly when its window does not meet both the input and the padding, "
+                    "neither in front nor behind:"
                 ),
                 statement=EqualIff(
                     select(avg_pool(x, k, s, (p_lo, p_hi), count_include_pad=False), 0, q),
@@ -243,19 +246,20 @@ def avg_pool_is_conv() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "With paddings shorter than the kernel (frameworks allow at most half of it) no window does so, and "
-                    "the two operators are the same, exactly when there is no padding in front and the last window "
-                    "ends inside the input; the first and the last window decide:"
+                    "With paddings shorter than the kernel (frameworks allow at most half of it) "
+                    "no window does so, and the two operators are the same, exactly when there "
+                    "is no padding in front and the last window ends inside the input; the first "
+                    "and the last window decide:"
                 ),
                 statement=Holds(every),
                 hypotheses=(p_lo < k, p_hi < k, q < m),
             ),
             Part(
                 sentence=(
-                    "With ceil_mode, against the convolution with the same padding: equal exactly when the stride "
-                    "divides $n + p_{lo} + p_{hi} - k$ or the additional window would start in the padding behind "
-                    "the input and is left out, and none of the $m$ windows starts there (which smaller paddings "
-                    "exclude):"
+                    "With ceil_mode, against the convolution with the same padding: equal "
+                    "exactly when the stride divides $n + p_{lo} + p_{hi} - k$ or the additional "
+                    "window would start in the padding behind the input and is left out, and "
+                    "none of the $m$ windows starts there (which smaller paddings exclude):"
                 ),
                 statement=EqualIff(
                     ceiled,
@@ -268,9 +272,9 @@ def avg_pool_is_conv() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "With ceil_mode, against the convolution padded behind to the end of the last window: equal "
-                    "exactly when that window stays in the padded input, since otherwise its divisor is smaller "
-                    "than $k$:"
+                    "With ceil_mode, against the convolution padded behind to the end of the "
+                    "last window: equal exactly when that window stays in the padded input, "
+                    "since otherwise its divisor is smaller than $k$:"
                 ),
                 statement=EqualIff(
                     ceiled,
@@ -334,15 +338,15 @@ def sum_pool_adjoint() -> Theorem:
         family="pooling",
         title="The adjoint of sum pooling",
         sentence=(
-            "The adjoint of sum pooling is zero insertion by $s$ and correlation with the box kernel. It is nearest "
-            "upsampling exactly when $k = s$ and the windows tile the input, or when there is one window that "
-            "covers the whole input."
+            "The adjoint of sum pooling is zero insertion by $s$ and correlation with the box "
+            "kernel. It is nearest upsampling exactly when $k = s$ and the windows tile the "
+            "input, or when there is one window that covers the whole input."
         ),
         parts=(
             Part(
                 sentence=(
-                    "For all strides, paddings and dilations, with the remainder "
-                    "$r = (n + p_{lo} + p_{hi} - d(k-1) - 1) \\bmod s$:"
+                    "For all strides, paddings and dilations, with the remainder $r = (n + "
+                    "p_{lo} + p_{hi} - d(k-1) - 1) \\bmod s$:"
                 ),
                 statement=Equal(
                     vjp(dilated, "x", h),
@@ -359,8 +363,8 @@ def sum_pool_adjoint() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "It is nearest upsampling by $k$ exactly when $p_{lo} = 0$, $n = k m$, and $s = k$ or there is "
-                    "one window ($m = 1$):"
+                    "It is nearest upsampling by $k$ exactly when $p_{lo} = 0$, $n = k m$, and "
+                    "$s = k$ or there is one window ($m = 1$):"
                 ),
                 statement=EqualIff(
                     vjp(padded, "x", g),
@@ -374,14 +378,15 @@ def sum_pool_adjoint() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "In the sizes of the input this condition says: $s = k$ divides $n$, or $n = k$; and $p_{hi} < s$:"
+                    "In the sizes of the input this condition says: $s = k$ divides $n$, or $n = "
+                    "k$; and $p_{hi} < s$:"
                 ),
                 statement=Holds(iff(tiles(n, k, s, unpadded_front), tiles_in_sizes(n, k, s, p_hi))),
             ),
             Part(
                 sentence=(
-                    "It is nearest upsampling by $s$ exactly when the same windows tile the input, or $n = s$ and "
-                    "there is one window and it covers the input:"
+                    "It is nearest upsampling by $s$ exactly when the same windows tile the "
+                    "input, or $n = s$ and there is one window and it covers the input:"
                 ),
                 statement=EqualIff(
                     vjp(padded, "x", g),
@@ -399,7 +404,9 @@ def sum_pool_adjoint() -> Theorem:
                 wrt="g",
             ),
             Part(
-                sentence="In two dimensions, without padding, exactly when this is so along both axes:",
+                sentence=(
+                    "In two dimensions, without padding, exactly when this is so along both axes:"
+                ),
                 statement=EqualIff(
                     vjp(plane, "x", gg),
                     nearest_upsample(gg, (k0, k1)),

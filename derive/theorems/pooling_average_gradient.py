@@ -119,9 +119,9 @@ def avg_pool_gradient_upsample() -> Theorem:
         family="pooling",
         title="When the gradient of average pooling is nearest upsampling",
         sentence=(
-            "The gradient of average pooling is $1/k$ (in $N$ dimensions $1/\\prod k$) times nearest upsampling by $k$ "
-            "exactly when nothing is padded in front, $n = k m$, and $s = k$ or $m = 1$. Without padding: exactly when "
-            "$s = k$ divides $n$, or $n = k$."
+            "The gradient of average pooling is $1/k$ (in $N$ dimensions $1/\\prod k$) times "
+            "nearest upsampling by $k$ exactly when nothing is padded in front, $n = k m$, and "
+            "$s = k$ or $m = 1$. Without padding: exactly when $s = k$ divides $n$, or $n = k$."
         ),
         parts=(
             Part(
@@ -135,7 +135,8 @@ def avg_pool_gradient_upsample() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "In the sizes of the input the condition says: $s = k$ divides $n$, or $n = k$; and $p_{hi} < s$:"
+                    "In the sizes of the input the condition says: $s = k$ divides $n$, or $n = "
+                    "k$; and $p_{hi} < s$:"
                 ),
                 statement=Holds(iff(tiles(n, k, s, unpadded_front), tiles_in_sizes(n, k, s, p_hi))),
             ),
@@ -162,8 +163,8 @@ def avg_pool_gradient_upsample() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "Upsampling by the stride $s$ instead, still times $1/k$: exactly when the windows tile the input, "
-                    "or $n = s$ and one window covers all of it:"
+                    "Upsampling by the stride $s$ instead, still times $1/k$: exactly when the "
+                    "windows tile the input, or $n = s$ and one window covers all of it:"
                 ),
                 statement=EqualIff(
                     gradient, scale(nearest_upsample(g, s), 1, k), any_of(tiled, single), by_stride
@@ -181,8 +182,8 @@ def avg_pool_gradient_upsample() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "In two dimensions, without padding, with the factor $1/(k_0 k_1)$: exactly when this is so along "
-                    "both axes:"
+                    "In two dimensions, without padding, with the factor $1/(k_0 k_1)$: exactly "
+                    "when this is so along both axes:"
                 ),
                 statement=EqualIff(
                     vjp(plane, "x", gg),
@@ -241,10 +242,11 @@ def avg_pool_gradient_general() -> Theorem:
         family="pooling",
         title="The gradient of any average pooling",
         sentence=(
-            "The gradient of average pooling with any kernel, stride and padding is zero insertion by $s$ and correlation "
-            "with the box kernel, with the padding $d(k-1) - p_{lo}$ in front and $n - 1 + p_{lo} - s(m-1)$ behind "
-            "(which is $d(k-1) - p_{hi} + r$), times $1/k$. Where the divisors differ from window to window "
-            "(padding not counted, ceil_mode), every $g_i$ is divided by the divisor of its window first."
+            "The gradient of average pooling with any kernel, stride and padding is zero "
+            "insertion by $s$ and correlation with the box kernel, with the padding $d(k-1) - "
+            "p_{lo}$ in front and $n - 1 + p_{lo} - s(m-1)$ behind (which is $d(k-1) - p_{hi} + "
+            "r$), times $1/k$. Where the divisors differ from window to window (padding not "
+            "counted, ceil_mode), every $g_i$ is divided by the divisor of its window first."
         ),
         parts=(
             Part(
@@ -284,8 +286,8 @@ def avg_pool_gradient_general() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "The padding not counted: $g_i$ is first divided by the number of inputs in its window, "
-                    "$\\min(k, n + p_{lo} - s i) - \\max(0, p_{lo} - s i)$:"
+                    "The padding not counted: $g_i$ is first divided by the number of inputs in "
+                    "its window, $\\min(k, n + p_{lo} - s i) - \\max(0, p_{lo} - s i)$:"
                 ),
                 statement=Equal(
                     vjp(avg_pool(x, k, s, (p_lo, p_hi), count_include_pad=False), "x", g),
@@ -297,8 +299,8 @@ def avg_pool_gradient_general() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "ceil_mode: $g_i$ is first divided by the part of its window inside the padded input, "
-                    "$\\min(k, n + p_{lo} + p_{hi} - s i)$:"
+                    "ceil_mode: $g_i$ is first divided by the part of its window inside the "
+                    "padded input, $\\min(k, n + p_{lo} + p_{hi} - s i)$:"
                 ),
                 statement=Equal(
                     vjp(avg_pool(x, k, s, (p_lo, p_hi), ceil_mode=True), "x", gu),

@@ -152,15 +152,16 @@ def max_pool_gradient_selection() -> Theorem:
         family="pooling",
         title="The gradient of max pooling for every selection",
         sentence=(
-            "For every selection the Jacobian of max pooling has exactly one 1 in each row, in the column "
-            "$s i + d\\,\\sigma(i) - p_{lo}$, and zeros elsewhere; the VJP is its transpose: max unpooling, which adds "
-            "where windows chose the same input. The 1 stands on the diagonal only where "
-            "$d\\,\\sigma(i) = p_{lo} - (s-1) i$."
+            "For every selection the Jacobian of max pooling has exactly one 1 in each row, in "
+            "the column $s i + d\\,\\sigma(i) - p_{lo}$, and zeros elsewhere; the VJP is its "
+            "transpose: max unpooling, which adds where windows chose the same input. The 1 "
+            "stands on the diagonal only where $d\\,\\sigma(i) = p_{lo} - (s-1) i$."
         ),
         parts=(
             Part(
                 sentence=(
-                    "Entry $(i, j)$ of the Jacobian is 1 where $j = s i + d\\,\\sigma(i) - p_{lo}$ and 0 elsewhere:"
+                    "Entry $(i, j)$ of the Jacobian is 1 where $j = s i + d\\,\\sigma(i) - "
+                    "p_{lo}$ and 0 elsewhere:"
                 ),
                 statement=Equal(pooled, build((m,), indicator)),
                 hypotheses=(fits,),
@@ -168,8 +169,8 @@ def max_pool_gradient_selection() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "The sum of each row is 1 (applied to ones it gives ones), since the selected position lies in the "
-                    "input; so each row has exactly one 1:"
+                    "The sum of each row is 1 (applied to ones it gives ones), since the "
+                    "selected position lies in the input; so each row has exactly one 1:"
                 ),
                 statement=Equal(substitute(pooled, "x", box(n)), box(m)),
                 hypotheses=(fits,),
@@ -193,8 +194,8 @@ def max_pool_gradient_selection() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "Without padding the 1 of row $i$ stands on the diagonal exactly when the first tap is selected and "
-                    "$i = 0$ or $s = 1$:"
+                    "Without padding the 1 of row $i$ stands on the diagonal exactly when the "
+                    "first tap is selected and $i = 0$ or $s = 1$:"
                 ),
                 statement=Holds(
                     iff(eq(s * i + d * t, i), all_of(eq(t, 0), any_of(eq(i, 0), eq(s, 1))))
@@ -202,9 +203,10 @@ def max_pool_gradient_selection() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "Which selections occur: where windows are disjoint, $s \\ge d(k-1)+1$, all of them: the position "
-                    "selected by window $i$ lies in no other window $u$, so the input that is 1 at the selected "
-                    "positions and 0 elsewhere has this selection, without ties:"
+                    "Which selections occur: where windows are disjoint, $s \\ge d(k-1)+1$, all "
+                    "of them: the position selected by window $i$ lies in no other window $u$, "
+                    "so the input that is 1 at the selected positions and 0 elsewhere has this "
+                    "selection, without ties:"
                 ),
                 statement=Holds(
                     implies(eq(s * i + d * t, s * other + d * symbol("v", 0)), eq(i, other))
@@ -252,9 +254,9 @@ def max_pool_gradient_mask() -> Theorem:
         family="pooling",
         title="The gradient of max pooling over tiles: a mask times nearest upsampling",
         sentence=(
-            "Where the windows tile the input ($s = k$, $n = k m$) the gradient of max pooling is nearest upsampling by "
-            "$k$, masked to the selected positions: $\\bar x_j = [\\sigma(\\lfloor j/k \\rfloor) = j \\bmod k]\\, "
-            "g_{\\lfloor j/k \\rfloor}$."
+            "Where the windows tile the input ($s = k$, $n = k m$) the gradient of max pooling "
+            "is nearest upsampling by $k$, masked to the selected positions: $\\bar x_j = "
+            "[\\sigma(\\lfloor j/k \\rfloor) = j \\bmod k]\\, g_{\\lfloor j/k \\rfloor}$."
         ),
         parts=(
             Part(
@@ -270,8 +272,8 @@ def max_pool_gradient_mask() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "With any stride and padding, for each selection, exactly when $p_{lo} = 0$, $n = k m$, and $s = k$ "
-                    "or there is one window:"
+                    "With any stride and padding, for each selection, exactly when $p_{lo} = 0$, "
+                    "$n = k m$, and $s = k$ or there is one window:"
                 ),
                 statement=EqualIff(
                     gradient,
@@ -333,9 +335,10 @@ def max_pool_gradient_general() -> Theorem:
         family="pooling",
         title="The gradient of any max pooling: upsampling and a convolution over masked channels",
         sentence=(
-            "With any kernel, stride, padding and dilation the gradient of max pooling is the sum over the taps $t$ of the "
-            "gradient masked to the windows that selected $t$, zero-inserted by $s$ and shifted by $d t - p_{lo}$. These "
-            "are $k$ masked channels, upsampled by zero insertion and correlated with one-hot kernels."
+            "With any kernel, stride, padding and dilation the gradient of max pooling is the "
+            "sum over the taps $t$ of the gradient masked to the windows that selected $t$, "
+            "zero-inserted by $s$ and shifted by $d t - p_{lo}$. These are $k$ masked channels, "
+            "upsampled by zero insertion and correlated with one-hot kernels."
         ),
         parts=(
             Part(
@@ -348,8 +351,9 @@ def max_pool_gradient_general() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "As zero insertion and one correlation of the $k$ masked channels with the kernel whose channel $t$ is "
-                    "one-hot at $k-1-t$, with padding $d(k-1) - p_{lo}$ in front and $d(k-1) - p_{hi} + r$ behind:"
+                    "As zero insertion and one correlation of the $k$ masked channels with the "
+                    "kernel whose channel $t$ is one-hot at $k-1-t$, with padding $d(k-1) - "
+                    "p_{lo}$ in front and $d(k-1) - p_{hi} + r$ behind:"
                 ),
                 statement=Equal(
                     gradient,
@@ -368,7 +372,9 @@ def max_pool_gradient_general() -> Theorem:
                 hypotheses=(fits,),
             ),
             Part(
-                sentence="As one transposed convolution of the masked channels, with one-hot kernels:",
+                sentence=(
+                    "As one transposed convolution of the masked channels, with one-hot kernels:"
+                ),
                 statement=Equal(
                     gradient,
                     select(

@@ -49,7 +49,6 @@ def max_pool_no_fixed_kernel() -> Theorem:
     n, k, s, d = sizes("n k s d")
     p_lo, p_hi = paddings()
     i, q, t, u = symbol("i"), symbol("q", 0), symbol("t", 0), symbol("u", 0)
-    fits = n + p_lo + p_hi >= d * (k - 1) + 1
     m = conv_length(n, k, s, d, 1, p_lo, p_hi)
     x = tensor("x", n)
     g = tensor("g", m)
@@ -79,15 +78,16 @@ def max_pool_no_fixed_kernel() -> Theorem:
         family="pooling",
         title="No single kernel gives the gradient of max pooling for all inputs",
         sentence=(
-            "The gradient of max pooling depends on the input: no single linear operator, hence no fixed kernel however it "
-            "is strided, dilated or padded, is the VJP for all inputs, unless $k = 1$ (with padding: unless no window "
-            "holds more than one input position)."
+            "The gradient of max pooling depends on the input: no single linear operator, hence "
+            "no fixed kernel however it is strided, dilated or padded, is the VJP for all "
+            "inputs, unless $k = 1$ (with padding: unless no window holds more than one input "
+            "position)."
         ),
         parts=(
             Part(
                 sentence=(
-                    "Without padding: the selections of the first and of the last tap, $\\sigma = 0$ and $\\tau = k - 1$, "
-                    "have the same gradient exactly when $k = 1$:"
+                    "Without padding: the selections of the first and of the last tap, $\\sigma "
+                    "= 0$ and $\\tau = k - 1$, have the same gradient exactly when $k = 1$:"
                 ),
                 statement=EqualIff(
                     gradient("σ", h), gradient("τ", h), eq(k, 1), ({"i0": 0, "g.0": 0},)
@@ -97,25 +97,28 @@ def max_pool_no_fixed_kernel() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "Both occur: positions grow with the tap, so the decreasing input $x_j = -j$ has its only maximum in "
-                    "every window at the first tap (with padding: the first tap inside the input), the increasing input "
-                    "$x_j = j$ at the last:"
+                    "Both occur: positions grow with the tap, so the decreasing input $x_j = -j$ "
+                    "has its only maximum in every window at the first tap (with padding: the "
+                    "first tap inside the input), the increasing input $x_j = j$ at the last:"
                 ),
                 statement=Holds(s * q + d * t - p_lo < s * q + d * u - p_lo),
                 hypotheses=(t < u,),
             ),
             Part(
-                sentence="For $k = 1$ there is one selection and so one gradient, with any padding:",
+                sentence=(
+                    "For $k = 1$ there is one selection and so one gradient, with any padding:"
+                ),
                 statement=Equal(vjp(padded("σ"), "x", g), vjp(padded("τ"), "x", g)),
                 hypotheses=(eq(k, 1),),
                 laws=(real("σ", n, k, s, d, p_lo, m), real("τ", n, k, s, d, p_lo, m)),
             ),
             Part(
                 sentence=(
-                    "With padding, window by window: the first and the last tap inside the input, "
-                    "$\\sigma(q) = \\max(0, \\lceil (p_{lo} - s q)/d \\rceil)$ and "
-                    "$\\tau(q) = \\min(k - 1, \\lfloor (n - 1 + p_{lo} - s q)/d \\rfloor)$, give output $q$ the same gradient "
-                    "exactly when $\\tau(q) \\le \\sigma(q)$, that is, when its window holds at most one input position:"
+                    "With padding, window by window: the first and the last tap inside the "
+                    "input, $\\sigma(q) = \\max(0, \\lceil (p_{lo} - s q)/d \\rceil)$ and "
+                    "$\\tau(q) = \\min(k - 1, \\lfloor (n - 1 + p_{lo} - s q)/d \\rfloor)$, give "
+                    "output $q$ the same gradient exactly when $\\tau(q) \\le \\sigma(q)$, that "
+                    "is, when its window holds at most one input position:"
                 ),
                 statement=EqualIff(
                     vjp(select(padded("σ"), 0, q), "x", single),
@@ -181,9 +184,9 @@ def max_pool_fixed_selection() -> Theorem:
         family="pooling",
         title="Max pooling that selects the same tap in every window",
         sentence=(
-            "Where every window selects the same tap $c$, max pooling is correlation with the one-hot kernel at $c$ "
-            "(decimation), and its gradient, as well as unpooling with these positions, is zero insertion by $s$ and a "
-            "shift by $d c - p_{lo}$."
+            "Where every window selects the same tap $c$, max pooling is correlation with the "
+            "one-hot kernel at $c$ (decimation), and its gradient, as well as unpooling with "
+            "these positions, is zero insertion by $s$ and a shift by $d c - p_{lo}$."
         ),
         parts=(
             Part(
@@ -193,7 +196,10 @@ def max_pool_fixed_selection() -> Theorem:
                 laws=(always,),
             ),
             Part(
-                sentence="The gradient of that is zero insertion, with $d c - p_{lo}$ zeros put in front (or cropped):",
+                sentence=(
+                    "The gradient of that is zero insertion, with $d c - p_{lo}$ zeros put in "
+                    "front (or cropped):"
+                ),
                 statement=Equal(vjp(one_tap, "x", g), moved),
                 hypotheses=(fits, c < k),
                 instance=instance,
@@ -206,7 +212,10 @@ def max_pool_fixed_selection() -> Theorem:
                 laws=(always,),
             ),
             Part(
-                sentence="It is the transposed convolution with $\\delta_c$, with the output padding $r$:",
+                sentence=(
+                    "It is the transposed convolution with $\\delta_c$, with the output padding "
+                    "$r$:"
+                ),
                 statement=Equal(
                     vjp(pooled, "x", g),
                     conv_transpose(g, one_hot(k, c), s, (p_lo, p_hi), d, output_padding=r),
@@ -235,7 +244,10 @@ def max_pool_fixed_selection() -> Theorem:
                 ),
             ),
             Part(
-                sentence="Unpooling into the first place of every tile ($s = k$, $n = k m$) is zero insertion by $k$:",
+                sentence=(
+                    "Unpooling into the first place of every tile ($s = k$, $n = k m$) is zero "
+                    "insertion by $k$:"
+                ),
                 statement=Equal(
                     max_unpool(tile_g, k, k * m_free), zero_insert(tile_g, k, trailing=k - 1)
                 ),
@@ -243,8 +255,8 @@ def max_pool_fixed_selection() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "Only then: without padding, output $q$ has the gradient of the fixed tap $c$ exactly when "
-                    "$\\sigma(q) = c$:"
+                    "Only then: without padding, output $q$ has the gradient of the fixed tap "
+                    "$c$ exactly when $\\sigma(q) = c$:"
                 ),
                 statement=EqualIff(
                     vjp(select(plain, 0, q), "x", tensor("g")),
@@ -312,17 +324,18 @@ def max_pool_ties() -> Theorem:
         family="pooling",
         title="Max pooling at ties: which rows are Clarke subgradients",
         sentence=(
-            "The Clarke subdifferential of a maximum is the convex hull of the unit vectors of the maximal taps: weights "
-            "that are not negative, add up to 1 and vanish off the maxima. The rule of the first maximum gives such a "
-            "row, the even split over $c$ ties as well; marking all $c$ maxima with 1 does not, unless $c = 1$. "
-            "This speaks of each row of the Jacobian; for a loss over several windows Clarke's chain rule alone says only "
-            "that its subdifferential is contained in the sums of such rows."
+            "The Clarke subdifferential of a maximum is the convex hull of the unit vectors of "
+            "the maximal taps: weights that are not negative, add up to 1 and vanish off the "
+            "maxima. The rule of the first maximum gives such a row, the even split over $c$ "
+            "ties as well; marking all $c$ maxima with 1 does not, unless $c = 1$. This speaks "
+            "of each row of the Jacobian; for a loss over several windows Clarke's chain rule "
+            "alone says only that its subdifferential is contained in the sums of such rows."
         ),
         parts=(
             Part(
                 sentence=(
-                    "Rules that pick one maximum: whichever tap of each window is picked, the row has one entry 1 there and "
-                    "its sum is 1:"
+                    "Rules that pick one maximum: whichever tap of each window is picked, the "
+                    "row has one entry 1 there and its sum is 1:"
                 ),
                 statement=Equal(substitute(one, "x", box(n)), box(m)),
                 hypotheses=(fits,),
@@ -330,10 +343,11 @@ def max_pool_ties() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "The first-maximum rule is moreover a limit of gradients, so a Clarke subgradient of any "
-                    "$\\langle g, y \\rangle$ as a whole: for an integer input let the first maximum $X$ of a window stand at "
-                    "the position $f$ and any other value $Y$ at $j$; subtracting $j/N$ from every $x_j$, for $N \\ge n$, "
-                    "makes it the only maximum:"
+                    "The first-maximum rule is moreover a limit of gradients, so a Clarke "
+                    "subgradient of any $\\langle g, y \\rangle$ as a whole: for an integer "
+                    "input let the first maximum $X$ of a window stand at the position $f$ and "
+                    "any other value $Y$ at $j$; subtracting $j/N$ from every $x_j$, for $N \\ge "
+                    "n$, makes it the only maximum:"
                 ),
                 statement=Holds(strict),
                 hypotheses=(first_maximum, top < n, scaling >= n),
@@ -341,22 +355,26 @@ def max_pool_ties() -> Theorem:
             ),
             Part(
                 sentence=(
-                    "The even split gives each of the $c$ tied taps $1/c$ and the $l$ others 0; the weights add up to 1:"
+                    "The even split gives each of the $c$ tied taps $1/c$ and the $l$ others 0; "
+                    "the weights add up to 1:"
                 ),
                 statement=Equal(row_sum(even), box(1)),
                 method="exact algebra",
             ),
             Part(
                 sentence=(
-                    "Any mixture with weights $a/(a+b)$ and $b/(a+b)$, $a, b \\ge 0$, of two rules that pick one maximum "
-                    "has rows that add up to 1:"
+                    "Any mixture with weights $a/(a+b)$ and $b/(a+b)$, $a, b \\ge 0$, of two "
+                    "rules that pick one maximum has rows that add up to 1:"
                 ),
                 statement=Equal(substitute(mixed, "x", box(n)), box(m)),
                 hypotheses=(fits, a + b >= 1),
                 laws=valid,
             ),
             Part(
-                sentence="Marking all $c$ maxima with 1 gives the sum $c$, which is 1 exactly when there is no tie:",
+                sentence=(
+                    "Marking all $c$ maxima with 1 gives the sum $c$, which is 1 exactly when "
+                    "there is no tie:"
+                ),
                 statement=EqualIff(row_sum(marked), box(1), eq(c, 1), ({"i0": 0},)),
                 method="exact algebra",
             ),
