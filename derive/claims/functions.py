@@ -316,11 +316,11 @@ def _entries(names: Names, f: Op) -> Count:
 
 
 def _covered(names: Names, f: Op) -> Everywhere:
-    return Everywhere(_counted(f), ">=", lift(1))
+    return Everywhere(_counted(f), ">=", lift(1), names.known())
 
 
 def _disjoint(names: Names, f: Op) -> Everywhere:
-    return Everywhere(_counted(f), "<=", lift(1))
+    return Everywhere(_counted(f), "<=", lift(1), names.known())
 
 
 def _concat(names: Names, *parts: Op, axis: Expr = lift(0)) -> Op:

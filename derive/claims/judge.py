@@ -14,7 +14,7 @@ from derive.claims.meaning import Claim, read
 from derive.claims.reduce import everywhere, support
 from derive.claims.values import About, Both, Everywhere, Exists, Negation, Same, Statement
 from derive.decide.equality import check_tensors, counterexample_at, decide_equal, decide_holds
-from derive.decide.solver import Answer, satisfiable, time_limit
+from derive.decide.solver import Answer, Law, satisfiable, time_limit
 from derive.decide.verdict import Counterexample, HoldsWhen, Proved, Refuted, Undecided, Verdict
 from derive.decide.weakest import Weakest, find_condition, find_equivalent, simplify
 from derive.errors import CannotBe, NotSupported
@@ -101,7 +101,7 @@ def _judge(statement: Statement, hypotheses: tuple[Cond, ...], condition: Cond |
         case Negation(part):
             return _judge_never(part, hypotheses, condition)
         case Same() | Everywhere():
-            return _judge_equality(*_forms(statement), hypotheses, condition)
+            return _judge_equality(*_forms(statement), hypotheses, condition, statement.laws)
 
 
 def _forms(statement: Same | Everywhere) -> tuple[Form, Form]:
@@ -130,7 +130,11 @@ def _check_hypotheses(hypotheses: Sequence[Cond]) -> None:
 
 
 def _judge_equality(
-    left: Form, right: Form, hypotheses: tuple[Cond, ...], condition: Cond | None
+    left: Form,
+    right: Form,
+    hypotheses: tuple[Cond, ...],
+    condition: Cond | None,
+    laws: tuple[Law, ...],
 ) -> _Found:
     check_tensors(left, right)
     requires = (*left.requires, *right.requires)
@@ -142,14 +146,14 @@ def _judge_equality(
         )
     assumed = tuple(c for c in conjuncts(simplify(all_of(*requires), hypotheses)) if c != TRUE)
     facts = (*hypotheses, *requires)
-    if not {*left.sizes(), *right.sizes()}:
+    if not {*left.sizes(), *right.sizes()} and not laws:
         return replace(_compare_numbers(left, right), assumed=assumed)
-    verdict = decide_equal(left, right, facts)
+    verdict = decide_equal(left, right, facts, laws=laws)
     if condition is not None:
-        return replace(_judge_iff(left, right, facts, condition, verdict), assumed=assumed)
+        return replace(_judge_iff(left, right, facts, condition, verdict, laws), assumed=assumed)
     if not isinstance(verdict, Refuted):
         return _Found(verdict, assumed)
-    weakest = find_condition(left, right, hypotheses)
+    weakest = find_condition(left, right, hypotheses, laws=laws)
     return replace(_conditional(weakest, verdict, facts), assumed=assumed)
 
 
@@ -160,14 +164,19 @@ def _compare_numbers(left: Form, right: Form) -> _Found:
 
 
 def _judge_iff(
-    left: Form, right: Form, facts: tuple[Cond, ...], condition: Cond, plain: Verdict
+    left: Form,
+    right: Form,
+    facts: tuple[Cond, ...],
+    condition: Cond,
+    plain: Verdict,
+    laws: tuple[Law, ...],
 ) -> _Found:
     """``left == right iff condition``: the weakest condition is found and compared with it."""
     if isinstance(plain, Proved):
         return _Found(decide_holds(facts, condition), note="the two sides are equal for all sizes")
-    weakest = find_condition(left, right, facts)
+    weakest = find_condition(left, right, facts, laws=laws)
     if weakest is None:
-        under = decide_equal(left, right, (*facts, condition))
+        under = decide_equal(left, right, (*facts, condition), laws=laws)
         if isinstance(under, Refuted):
             return _Found(under, note="the condition does not suffice")
         return _Found(Undecided("no exact condition was found to compare the stated one with"))
@@ -238,7 +247,9 @@ def _judge_existence(statement: Exists, hypotheses: tuple[Cond, ...]) -> _Found:
         raise NotSupported("judging: `exists` of several tensors at once; ask for one at a time")
     from derive.decide.existence import decide_exists  # brings SymPy along, which takes a while
 
-    verdict, kernel = decide_exists(statement.left, statement.right, statement.names[0], hypotheses)
+    verdict, kernel = decide_exists(
+        statement.left, statement.right, statement.names[0], hypotheses, laws=statement.laws
+    )
     note = "" if kernel is None else f"{statement.names[0]} = {kernel.name}"
     if isinstance(verdict, Refuted):
         note = f"no {statement.names[0]} of any length will do there"

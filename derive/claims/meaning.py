@@ -22,7 +22,6 @@ from derive.claims.values import (
     Same,
     Statement,
 )
-from derive.decide.solver import Law
 from derive.errors import DeriveError, WrongInput
 from derive.expr import FALSE, TRUE, Cond, Expr, all_of, any_of, eq, lift, ne, negate
 from derive.form import Form, Ratio, add, build, constant
@@ -40,7 +39,6 @@ class Claim:
     statement: Statement
     hypotheses: tuple[Cond, ...]
     iff: Cond | None = None
-    laws: tuple[Law, ...] = ()  # what is known of the selections of max pools
 
 
 def read(text: str) -> Claim:
@@ -51,6 +49,21 @@ def read(text: str) -> Claim:
     """
     parsed = parse(text)
     return _Reader(parsed).claim()
+
+
+def sides(text: str) -> tuple[Any, Any] | None:
+    """The two sides of a claim that compares two values; None for any other claim.
+
+    >>> [str(side) for side in sides("length(correlate(x, w)) == n - k")]
+    ['n - k + 1', 'n - k']
+    """
+    parsed = parse(text)
+    body = parsed.body
+    if not isinstance(body, ast.Compare) or len(body.comparators) != 1:
+        return None
+    reader = _Reader(parsed)
+    reader.claim()  # declares the names
+    return reader.value(body.left), reader.value(body.comparators[0])
 
 
 class _Reader:
@@ -75,11 +88,10 @@ class _Reader:
                     self.parsed.body, "after `exists …:` an equality of operators was expected"
                 )
             names = tuple(self._quantified(node, statement) for node in self.parsed.exists)
-            statement = Exists(names, statement.left, statement.right)
+            statement = Exists(names, statement.left, statement.right, statement.laws)
         iff = None if self.parsed.iff is None else self._condition(self.parsed.iff)
         kept = tuple(h for h in hypotheses if h != TRUE)
-        laws = tuple(dict.fromkeys(self.names.laws))
-        return Claim(self.parsed.text.strip(), statement, kept, iff, laws)
+        return Claim(self.parsed.text.strip(), statement, kept, iff)
 
     def _quantified(self, node: ast.expr, statement: Same) -> str:
         inner = node.value if isinstance(node, ast.Subscript) else node
@@ -165,7 +177,8 @@ class _Reader:
             count, other = (a, b) if isinstance(a, Count) else (b, a)
             if not isinstance(other, Expr):
                 self.fail(node, "a count at every output position is compared with an integer")
-            return Everywhere(count.form, sign if count is a else FLIPPED[sign], other)
+            compared = sign if count is a else FLIPPED[sign]
+            return Everywhere(count.form, compared, other, self.names.known())
         if isinstance(a, Op) or isinstance(b, Op):
             left, right = self._operator(node, a, b), self._operator(node, b, a)
             if sign not in ("==", "!="):
@@ -208,7 +221,7 @@ class _Reader:
         if left.selects or right.selects:
             if left.relation is not None and right.relation is not None:
                 return Same(left.relation, right.relation, reads_only=True)
-        return Same(left.form, right.form)
+        return Same(left.form, right.form, laws=self.names.known())
 
     # -- expressions -------------------------------------------------------------------------------
     def value(self, node: ast.expr) -> Any:

@@ -66,6 +66,10 @@ class Names:
             self.tensors[name] = tensor(name, self.integer(ast.Name(TENSORS[name], col_offset=0)))
         return self.tensors[name]
 
+    def known(self) -> tuple[Law, ...]:
+        """What is known of the selections of the max pools met so far."""
+        return tuple(dict.fromkeys(self.laws))
+
     def declare(self, name: str, shape: tuple[Expr, ...]) -> Form:
         self.tensors[name] = tensor(name, *shape)
         return self.tensors[name]

@@ -91,6 +91,21 @@ def parse(text: str) -> Parsed:
     return Parsed(text, body, exists, iff, hypotheses)
 
 
+def written(parsed: Parsed) -> str:
+    """A claim put together again as text, on one line.
+
+    >>> written(parse("exists v :  flip( x )== correlate(x,v) for n>=2"))
+    'exists v: flip(x) == correlate(x, v) for n >= 2'
+    """
+    front = f"exists {', '.join(map(ast.unparse, parsed.exists))}: " if parsed.exists else ""
+    text = front + ast.unparse(parsed.body)
+    if parsed.iff is not None:
+        text += f" iff {ast.unparse(parsed.iff)}"
+    if parsed.hypotheses:
+        text += f" for {', '.join(map(ast.unparse, parsed.hypotheses))}"
+    return text
+
+
 def _keywords(text: str) -> list[tuple[str, int]]:
     """``exists``, ``iff``, ``for`` and colons outside of all brackets, with their positions."""
     found: list[tuple[str, int]] = []

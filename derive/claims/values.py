@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from derive.decide.solver import Law
 from derive.expr import Cond, Expr
 from derive.form import Form, Ratio
 
@@ -38,6 +39,7 @@ class Same:
     left: Form
     right: Form
     reads_only: bool = False  # compare what is read (max, +), not how often
+    laws: tuple[Law, ...] = ()  # for every selection that meets these
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,18 @@ class Everywhere:
     count: Form
     comparison: str
     bound: Expr
+    laws: tuple[Law, ...] = ()
 
 
 @dataclass(frozen=True)
 class Exists:
     """There are tensors ``names`` (fixed kernels, independent of ``x``) that make two operators the
-    same, for every value of the other tensors."""
+    same, for every value of the other tensors and every selection."""
 
     names: tuple[str, ...]
     left: Form
     right: Form
+    laws: tuple[Law, ...] = ()
 
 
 @dataclass(frozen=True)

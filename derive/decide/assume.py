@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from derive.decide.samples import is_index
-from derive.decide.solver import Answer, ask
+from derive.decide.solver import Answer, Law, ask
 from derive.expr import (
     All,
     Any_,
@@ -45,6 +45,10 @@ class Assumed:
     def form(self, form: Form) -> Form:
         """A form after the same substitution, maxima that the facts decide resolved."""
         return map_form(map_form(form, lambda e: e.subst(self.values)), _resolver(self.facts))
+
+    def laws(self, laws: Sequence[Law]) -> tuple[Law, ...]:
+        """Hypotheses on unknown functions after the same substitution."""
+        return tuple(replace(law, cond=subst_cond(law.cond, self.values)) for law in laws)
 
     def sizes(self, found: Mapping[str, int]) -> dict[str, int]:
         """The sizes before the substitution, from those after it (those made up here left out)."""

@@ -388,7 +388,7 @@ def counterexample_at(
     where = tuple(sizes.items())
     if shapes[0] != shapes[1]:
         return Refuted(Counterexample("shape", where, (), *shapes))
-    for functions, shown in _function_tables(left, right, sizes, laws):
+    for functions, shown in function_tables(left, right, sizes, laws):
         ours = coefficients(left, {**sizes, **functions})
         theirs = coefficients(right, {**sizes, **functions})
         for key in sorted(ours.keys() | theirs.keys()):
@@ -398,7 +398,7 @@ def counterexample_at(
     return None
 
 
-def _functions(*forms: Form) -> dict[str, int]:
+def functions_of(*forms: Form) -> dict[str, int]:
     """The unknown functions of forms and their number of arguments."""
     found: dict[str, int] = {}
     for f in forms:
@@ -412,13 +412,13 @@ def _functions(*forms: Form) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _function_tables(
+def function_tables(
     left: Form, right: Form, sizes: dict[str, int], laws: Sequence[Law]
 ) -> Iterator[
     tuple[dict[str, Any], tuple[tuple[str, tuple[tuple[tuple[int, ...], int], ...]], ...]]
 ]:
     """Every choice of the unknown functions at these sizes (up to a limit), in order."""
-    arities = _functions(left, right)
+    arities = functions_of(left, right)
     if not arities:
         yield {}, ()
         return

@@ -13,13 +13,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 from sympy import QQ
 from sympy.polys.matrices import DomainMatrix
 
-from derive.decide.equality import decide_equal, sizes_with_sum
-from derive.decide.solver import time_left
+from derive.decide.equality import decide_equal, function_tables, sizes_with_sum
+from derive.decide.solver import Law, time_left
 from derive.decide.verdict import Counterexample, Proved, Refuted, Undecided, Verdict
 from derive.errors import DeriveError, NotSupported, WrongInput
 from derive.expr import Cond, Div, Expr, Sym, all_of, expressions, holds, lift, subst_cond
@@ -40,8 +41,12 @@ class Found:
     name: str
 
 
-def solvable_at(left: Form, right: Form, unknown: str, sizes: Mapping[str, Any]) -> bool:
+def solvable_at(
+    left: Form, right: Form, unknown: str, sizes: dict[str, int], laws: Sequence[Law] = ()
+) -> bool:
     """Is there, for every value of the known kernels, a value of the unknown one at these sizes?
+
+    Where selections take part, one value must do for all of them at once.
 
     Raises :class:`derive.errors.NotSupported` where the unknown kernel is multiplied by a known one
     or by itself.
@@ -49,8 +54,9 @@ def solvable_at(left: Form, right: Form, unknown: str, sizes: Mapping[str, Any])
     if shape_at(left, sizes) != shape_at(right, sizes):
         return False
     rows: dict[Any, dict[tuple[str, Any], Fraction]] = defaultdict(lambda: defaultdict(Fraction))
-    for form, sign in ((left, 1), (right, -1)):
-        for (output, reads), value in coefficients(form, sizes).items():
+    tables = [functions for functions, _ in function_tables(left, right, sizes, laws)]
+    for chosen, (form, sign) in product(range(len(tables)), ((left, 1), (right, -1))):
+        for (output, reads), value in coefficients(form, {**sizes, **tables[chosen]}).items():
             data = tuple(r for r in reads if r[0] in DATA)
             kernels = [r for r in reads if r[0] not in DATA]
             if sum(t == unknown for t, _ in kernels) > 1 or (
@@ -64,7 +70,7 @@ def solvable_at(left: Form, right: Form, unknown: str, sizes: Mapping[str, Any])
                 key: tuple[str, Any] = ("~known", tuple(kernels))
             else:
                 key = kernels[0] if kernels else ("~one", ())
-            rows[output, data][key] += sign * value
+            rows[chosen, output, data][key] += sign * value
     unknowns = sorted({k for r in rows.values() for k in r if k[0] == unknown})
     known = sorted({k for r in rows.values() for k in r if k[0] != unknown}, key=str)
     if not rows or not known:
@@ -80,7 +86,12 @@ def _pair(q: Fraction) -> tuple[int, int]:
 
 
 def decide_exists(
-    left: Form, right: Form, unknown: str, hypotheses: Sequence[Cond] = ()
+    left: Form,
+    right: Form,
+    unknown: str,
+    hypotheses: Sequence[Cond] = (),
+    *,
+    laws: Sequence[Law] = (),
 ) -> tuple[Verdict, Found | None]:
     """Decide whether for all sizes there is such a kernel, of any length where the length of the
     unknown tensor is a symbol of its own."""
@@ -92,7 +103,9 @@ def decide_exists(
         for sizes in sizes_with_sum(parameters, total):
             if time_left() <= 0:
                 break
-            answer = _solvable_with(left, right, unknown, sorted(lengths, key=str), sizes, conds)
+            answer = _solvable_with(
+                left, right, unknown, sorted(lengths, key=str), sizes, conds, laws
+            )
             if answer is None:
                 continue
             checked += 1
@@ -100,7 +113,9 @@ def decide_exists(
                 return Refuted(Counterexample("existence", tuple(sizes.items()))), None
             if checked >= 400:
                 break
-    found = _guess(left, right, unknown, lengths, hypotheses)
+    if not parameters and not lengths and checked:
+        return Proved("exact algebra"), None  # nothing is left open: the equations are the question
+    found = _guess(left, right, unknown, lengths, hypotheses, laws)
     if found is not None:
         return Proved(), found
     return Undecided(
@@ -127,6 +142,7 @@ def _solvable_with(
     lengths: Sequence[Sym],
     sizes: dict[str, int],
     conds: Sequence[Cond],
+    laws: Sequence[Law],
 ) -> bool | None:
     """Some length of the kernel will do; None where the operators are never defined."""
     defined = False
@@ -134,7 +150,7 @@ def _solvable_with(
         env = {**sizes, **choice}
         if holds(all_of(*conds), env):
             defined = True
-            if solvable_at(left, right, unknown, env):
+            if solvable_at(left, right, unknown, env, laws):
                 return True
     return False if defined else None
 
@@ -150,7 +166,12 @@ def _choices(lengths: Sequence[Sym], sizes: Mapping[str, int]) -> Iterator[dict[
 
 
 def _guess(
-    left: Form, right: Form, unknown: str, lengths: set[Sym], hypotheses: Sequence[Cond]
+    left: Form,
+    right: Form,
+    unknown: str,
+    lengths: set[Sym],
+    hypotheses: Sequence[Cond],
+    laws: Sequence[Law],
 ) -> Found | None:
     for kernel, name in _family(left, right, unknown):
         for target, other in ((left, right), (right, left)):
@@ -168,7 +189,8 @@ def _guess(
                 if any(t == unknown for t, _ in rest.tensors):
                     continue
                 facts = (*hypotheses, *written.requires, *rest.requires)
-                if isinstance(decide_equal(written, rest, facts, seconds=2.0), Proved):
+                equal = decide_equal(written, rest, facts, laws=laws, seconds=2.0)
+                if isinstance(equal, Proved):
                     return Found(kernel, name)
             except DeriveError:
                 continue

@@ -128,7 +128,9 @@ class Translation:
                 x, y = self.expr(left), self.expr(right)
                 return z3.If(x >= y, x, y)
             case Indicator(cond):
-                return z3.If(self.cond(cond), z3.IntVal(1, self.context), z3.IntVal(0, self.context))
+                return z3.If(
+                    self.cond(cond), z3.IntVal(1, self.context), z3.IntVal(0, self.context)
+                )
             case Apply(name, arguments):
                 values = [self.expr(e) for e in arguments]
                 function = z3.Function(name, *[z3.IntSort(self.context)] * (len(values) + 1))
@@ -165,9 +167,7 @@ def ask(
     return worst
 
 
-def _ask_one(
-    known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: float
-) -> Answer:
+def _ask_one(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: float) -> Answer:
     near = _connected(known, part)
     if len(near) < len(known) and _check(near, part, laws, seconds) is Answer.YES:
         return Answer.YES  # what follows from some of the premises follows from all of them

@@ -282,12 +282,11 @@ def _sufficient(claim: _Claim, guess: Cond) -> dict[str, int] | None:
     for term in (c for d in disjuncts(guess) for c in cases(d, claim.facts)):
         assumed = assume(claim.facts, term)
         left, right = assumed.form(claim.both.left), assumed.form(claim.both.right)
+        laws = assumed.laws(claim.laws)
         with time_limit(2 * QUESTION_SECONDS):
-            if _asked(assumed.facts, FALSE, claim.laws) is Answer.YES:
+            if _asked(assumed.facts, FALSE, laws) is Answer.YES:
                 continue
-            verdict = decide_equal(
-                left, right, assumed.facts, laws=claim.laws, seconds=QUESTION_SECONDS
-            )
+            verdict = decide_equal(left, right, assumed.facts, laws=laws, seconds=QUESTION_SECONDS)
         if isinstance(verdict, Refuted):
             return assumed.sizes(dict(verdict.counterexample.sizes))
         if not isinstance(verdict, Proved):
@@ -340,7 +339,7 @@ def _contradiction(claim: _Claim, case: Cond, hidden: Sequence[Cond]) -> Answer:
     assumed = assume(claim.facts, case)
     put = [subst_cond(h, assumed.values) for h in hidden]
     if assumed.values:
-        answer = _asked((*assumed.facts, *put), FALSE, claim.laws)
+        answer = _asked((*assumed.facts, *put), FALSE, assumed.laws(claim.laws))
         if answer is Answer.YES:
             return answer
     return _asked((*claim.facts, case, *hidden), FALSE, claim.laws)

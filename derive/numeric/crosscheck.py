@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from derive.decide.equality import small_sizes
+from derive.decide.equality import functions_of, small_sizes
 from derive.decide.solver import Law
-from derive.expr import All, Apply, Cond, Expr, Sym, all_of, cond_symbols, expressions, holds
+from derive.expr import Apply, Cond, Expr, Sym, all_of, cond_symbols, expressions, holds
 from derive.form import Form
 from derive.numeric.interpret import (
     Oracle,
@@ -106,18 +106,15 @@ def configurations_of(part: Part, wanted: int, seed: str) -> list[dict[str, Any]
     """Sizes (and selections) that meet the hypotheses of a part, reproducibly."""
     conds = _conditions(part)
     symbols = sorted({s for c in conds for s in cond_symbols(c)}, key=lambda s: s.name)
-    applied = any(isinstance(a, Apply) for c in conds for e in expressions(c) for a in e.atoms())
     plain = all_of(*(c for c in conds if not _applies(c)))
     keep = _small_enough(part)
     rng = random.Random(seed)
     found = _draw(symbols, plain, wanted, rng, keep)
     chosen: list[dict[str, Any]] = []
     for sizes in found:
-        env: dict[str, Any] = dict(sizes)
-        if applied:
-            env.update(_functions(part, conds, sizes, rng))
-            if not holds(all_of(*conds), env):
-                continue
+        env: dict[str, Any] = {**sizes, **_functions(part, conds, sizes, rng)}
+        if not holds(all_of(*conds), env):
+            continue
         chosen.append(env)
     return chosen[:wanted]
 
@@ -197,7 +194,7 @@ def _draw(
     if len(found) + len(spare) < wanted:
         small = (
             s
-            for s in small_sizes(symbols, 14 if len(symbols) <= 5 else 10)
+            for s in small_sizes(symbols, {1: 80, 2: 30}.get(len(symbols), 14 if len(symbols) <= 5 else 10))
             if holds(cond, s) and keep(s)
         )
         rest = [*rest, *(s for s, _ in zip(small, range(4 * wanted), strict=False))]
@@ -215,27 +212,17 @@ def _reach(s: Sym) -> int:
 def _functions(
     part: Part, conds: Sequence[Cond], sizes: dict[str, int], rng: random.Random
 ) -> dict[str, Any]:
-    names = sorted(
-        {
-            (a.name, len(a.arguments))
-            for c in _every_condition(part, conds)
-            for e in expressions(c)
-            for a in e.atoms()
-            if isinstance(a, Apply)
-        }
-    )
+    spoken = (e for c in _spoken_conditions(part, conds) for e in expressions(c))
+    names = {a.name for e in spoken for a in e.atoms() if isinstance(a, Apply)}
+    names |= functions_of(*_forms(part)).keys()
     return {
-        name: _random_function(name, sizes, part.laws, rng.randrange(2**32)) for name, _ in names
+        name: _random_function(name, sizes, part.laws, rng.randrange(2**32)) for name in sorted(names)
     }
 
 
-def _every_condition(part: Part, conds: Sequence[Cond]) -> list[Cond]:
-    every = list(conds)
-    for f in _forms(part):
-        for t in f.terms:
-            every += t.where
-            every += [e >= 0 for r in t.reads for e in r.at if not isinstance(e >= 0, All)]
-    return every
+def _spoken_conditions(part: Part, conds: Sequence[Cond]) -> list[Cond]:
+    own = [part.statement.cond] if isinstance(part.statement, Holds) else []
+    return [*conds, *own]
 
 
 def _random_function(name: str, sizes: Mapping[str, int], laws: Sequence[Law], seed: int) -> Any:

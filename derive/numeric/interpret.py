@@ -139,8 +139,11 @@ def backward(
         except ValueError:
             pass
 
-    def of(x: Array) -> Array:
-        return run(form, sizes, {**tensors, wrt: x}, oracle)
+    rest = run(form, sizes, {**tensors, wrt: np.zeros(target.shape, dtype=object)}, oracle)
+
+    def of(x: Array) -> Array:  # without what does not depend on x (a bias)
+        changed: Array = run(form, sizes, {**tensors, wrt: x}, oracle) - rest
+        return changed
 
     return loops.vjp(of, target, g)
 
@@ -168,9 +171,20 @@ def arguments(
         numbers["offset"] = numbers.pop("start")
     if isinstance(numbers.get("padding"), str):
         numbers["padding"] = _named_padding(numbers, operands, sizes)
+    if numbers.get("ceil_mode") and _beyond_frameworks(numbers):
+        raise ValueError("frameworks do not allow a window that fits into the padding")
     if isinstance(numbers.get("padding"), int):
         numbers["padding"] = (numbers["padding"], numbers["padding"])
     return numbers
+
+
+def _beyond_frameworks(numbers: dict[str, Any]) -> bool:
+    """Is there room for a whole window in the padding behind?  The rule that drops windows was only
+    made for less."""
+    padding, k, d = (numbers.get(name, 0) for name in ("padding", "k", "dilation"))
+    flat = np.ravel(np.asarray(padding)).tolist()
+    shortest = int(np.min(np.asarray(k))) - 1
+    return max([*flat, 0]) > max(1, int(np.min(np.asarray(d)) or 1)) * shortest
 
 
 def _number(value: object, sizes: Sizes) -> Any:

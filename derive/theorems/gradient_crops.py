@@ -14,7 +14,7 @@ from derive.operators import (
     scale,
     zero_insert,
 )
-from derive.shapes import conv_length, same_length
+from derive.shapes import conv_length, same_length, same_total
 from derive.theorems.gradient_common import GUIDE, POLYPHASE, TF_SAME
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Step, Theorem, Twin, theorem
 
@@ -119,15 +119,12 @@ def _same_whole() -> tuple[Part, ...]:
     total = d * (k - 1) + 1 - s
     amounts = (total // 2, total - total // 2)
     y = correlate(x, w, stride=s, padding=amounts, dilation=d)
-    positive = total >= 0
     return (
         Part(
-            "For $n = s m$ the crop does not depend on the length: SAME is padding by $T = d(k-1) + 1 "
-            "- s$ in all,",
-            Equal(correlate(x, w, stride=s, padding="same", dilation=d), y),
-            (positive,),
-            instance={"m": 3, "k": 4, "s": 2, "d": 1},
-            wrt="x",
+            "For $n = s m$ the amount of SAME padding does not depend on the length, it is $T = "
+            "d(k-1) + 1 - s$ (where that is not negative),",
+            Holds(eq(same_total(s * m, k, s, d), total)),
+            (total >= 0,),
         ),
         Part(
             "and the gradient is the transposed convolution with that padding, of length $s m$ (Keras "

@@ -1,0 +1,216 @@
+"""Judging claims in a process of their own, which is stopped when a claim runs past its time limit.
+
+The limit of :mod:`derive.decide.solver` is cooperative; this one is not.  One process judges the
+claims one after the other and is only replaced when it had to be stopped, so a claim costs no
+start-up.  What it may use of memory is bounded as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from derive.claims.files import Entry
+from derive.claims.report import Row, make_row, stopped, wrong
+from derive.errors import CannotBe, DeriveError
+
+if TYPE_CHECKING:
+    from derive.document.model import Document
+
+GRACE = 1.0
+REPAIR_SECONDS = 6.0
+MEMORY = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is wanted of every claim of a run."""
+
+    seconds: float = 20.0
+    repair: bool = True
+    document: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found: the row and, where it was wanted, the document."""
+
+    row: Row
+    document: Document | None = None
+
+
+def judge_entries(
+    entries: Sequence[Entry],
+    job: Job,
+    done: Callable[[Outcome], None] = lambda outcome: None,
+    tick: Callable[[], None] = lambda: None,
+) -> list[Outcome]:
+    """Judge claims one after the other, none for longer than the time limit.
+
+    Args:
+        entries: the claims.
+        job: what is wanted.
+        done: called with each outcome.
+        tick: called about ten times a second while waiting.
+
+    Returns:
+        an outcome for each claim, in order; a claim that cannot be read has one too.
+    """
+    outcomes = []
+    with _Worker(job) as worker:
+        for entry in entries:
+            outcomes.append(worker.judge(entry, tick))
+            done(outcomes[-1])
+    return outcomes
+
+
+class _Worker:
+    """The process, started when it is needed and replaced after it was stopped."""
+
+    def __init__(self, job: Job, work: Callable[..., None] | None = None) -> None:
+        # Copying the process is quick and safe here: it has no threads.  Elsewhere it is not.
+        method = "fork" if sys.platform.startswith("linux") else "spawn"
+        self.context: Any = multiprocessing.get_context(method)
+        self.job, self.work = job, work or serve
+        self.process: Any = None
+        self.pipe: Any = None
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop()
+
+    def _start(self) -> None:
+        ours, theirs = self.context.Pipe()
+        self.process = self.context.Process(target=self.work, args=(theirs, self.job), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.pipe = ours
+
+    def _stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+            self.pipe.close()
+            self.process = None
+
+    def judge(self, entry: Entry, tick: Callable[[], None]) -> Outcome:
+        """Judge one claim; what is known when the time is over is the outcome."""
+        if self.process is None:
+            self._start()
+            self._wait(time.monotonic() + 60, tick)  # it says when its modules are loaded
+        start = time.monotonic()
+        known: Outcome | None = None
+        with contextlib.suppress(EOFError, OSError):
+            self.pipe.send(entry)
+            for end in self._stages(start):
+                answer = self._wait(end, tick)
+                if answer is None:
+                    break
+                last, known = answer
+                if last and known is not None:
+                    return known
+        gone = self.process is None or not self.process.is_alive()
+        self._stop()
+        if known is not None:
+            return known
+        spent = time.monotonic() - start
+        if gone:
+            fact = f"judging it ended the process (over {MEMORY // 2**30} GB of memory, or a fault)"
+        else:
+            fact = f"the time limit of {self.job.seconds:g} s was reached"
+        return Outcome(stopped(entry, fact, spent))
+
+    def _stages(self, start: float) -> Iterator[float]:
+        """Until when the verdict, then the repair, then the document are waited for."""
+        yield start + self.job.seconds + GRACE
+        yield time.monotonic() + (REPAIR_SECONDS + GRACE if self.job.repair else GRACE)
+        yield time.monotonic() + self.job.seconds + GRACE
+
+    def _wait(self, end: float, tick: Callable[[], None]) -> tuple[bool, Outcome | None] | None:
+        while True:
+            left = end - time.monotonic()
+            if self.pipe.poll(max(0.0, min(0.1, left))):
+                last, outcome = self.pipe.recv()
+                return last, outcome
+            if left <= 0:
+                return None
+            tick()
+
+
+def serve(pipe: Connection, job: Job) -> None:
+    """The process: judges what comes through the pipe until the pipe closes.
+
+    It answers in stages, so that what is known survives when a later stage has to be stopped.
+    """
+    import signal
+
+    import derive.claims.judge  # noqa: F401  (loading it is not part of any claim's time)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command line is asked to stop, and stops this
+    _bound_memory()
+    pipe.send((False, None))
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            entry = pipe.recv()
+            last: Outcome | None = None
+            for outcome in stages(entry, job):
+                if last is not None:
+                    pipe.send((False, last))
+                last = outcome
+            pipe.send((True, last))
+
+
+def stages(entry: Entry, job: Job) -> Iterator[Outcome]:
+    """What is known of a claim: with the verdict, then the repair, then the document.
+
+    >>> [o.row["verdict"] for o in stages(Entry("flip(flip(x)) == x"), Job(repair=False))]
+    ['proved']
+    """
+    from derive.claims.judge import judge
+
+    start = time.perf_counter()
+    try:
+        if len(entry.expected) > 12:
+            from derive.claims.report import stated_condition
+
+            stated_condition(entry)
+        judgment = judge(entry.claim, job.seconds)
+        row = make_row(entry, judgment, time.perf_counter() - start)
+    except CannotBe as e:
+        yield Outcome(wrong(entry, str(e), "cannot be", time.perf_counter() - start))
+        return
+    except DeriveError as e:
+        yield Outcome(wrong(entry, str(e), seconds=time.perf_counter() - start))
+        return
+    except (RecursionError, MemoryError):
+        fact = "it is too large for the memory or too deep"
+        yield Outcome(stopped(entry, fact, time.perf_counter() - start))
+        return
+    yield Outcome(row)
+    if job.repair and row["verdict"] in ("refuted", "holds exactly when"):
+        from derive.claims.repair import repair
+
+        left = job.seconds - (time.perf_counter() - start)
+        row["repair"] = repair(judgment, max(0.5, min(REPAIR_SECONDS, left)))
+        yield Outcome(row)
+    if job.document:
+        from derive.claims.report_document import judgment_document
+
+        yield Outcome(row, judgment_document(entry, judgment, row, job.seconds))
+
+
+def _bound_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # there is no such bound on Windows
+        return
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -1,0 +1,1 @@
+def repair(j, s): return None
