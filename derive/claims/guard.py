@@ -161,10 +161,14 @@ def serve(pipe: Connection, job: Job) -> None:
         while True:
             entry = pipe.recv()
             last: Outcome | None = None
-            for outcome in stages(entry, job):
-                if last is not None:
-                    pipe.send((False, last))
-                last = outcome
+            try:
+                for outcome in stages(entry, job):
+                    if last is not None:
+                        pipe.send((False, last))
+                    last = outcome
+            except Exception as e:
+                fact = f"an internal error, please report it ({type(e).__name__}: {e})"
+                last = last or Outcome(stopped(entry, fact, 0.0))
             pipe.send((True, last))
 
 

@@ -140,9 +140,13 @@ def _judge_equality(
     requires = (*left.requires, *right.requires)
     _check_hypotheses(hypotheses)
     if satisfiable((*hypotheses, *requires)) is Answer.NO:
+        needed = all_of(*requires)
         raise CannotBe(
             "judging: there are no sizes at which both sides are defined: they need "
-            f"{all_of(*requires)}; change the sizes"
+            f"{needed}; change the sizes"
+            if needed != FALSE
+            else "judging: with these sizes an operator is not defined, such as a kernel that is "
+            "longer than its padded input; change the sizes"
         )
     assumed = tuple(c for c in conjuncts(simplify(all_of(*requires), hypotheses)) if c != TRUE)
     facts = (*hypotheses, *requires)

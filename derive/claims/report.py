@@ -6,7 +6,6 @@ always say the same.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -16,6 +15,7 @@ from derive.claims.files import Entry
 from derive.errors import WrongInput
 
 SCHEMA = 1
+MOST = 12  # how far the sizes of a counterexample are completed
 VERDICTS = ("proved", "holds exactly when", "refuted", "undecided", "cannot be", "wrong input")
 EXIT_CODES = {
     "proved": 0, "refuted": 1, "wrong input": 2, "cannot be": 2, "undecided": 3,
@@ -164,7 +164,7 @@ def hypotheses(claim: Any) -> list[str]:
     from derive.expr import cond_symbols
 
     symbols = {s for form in forms(claim.statement) for s in form.sizes()}
-    conds = [*claim.hypotheses, *conditions(claim.statement), *([claim.iff] if claim.iff else [])]
+    conds = [*claim.hypotheses, *conditions(claim.statement), *([] if claim.iff is None else [claim.iff])]
     symbols |= {s for c in conds for s in cond_symbols(c)}
     listed = sorted((s for s in symbols if s.minimum is not None), key=lambda s: s.name)
     carried = [f"{s.name} >= {s.minimum}" for s in listed]
@@ -206,20 +206,59 @@ def example(judgment: Any) -> Example:
         right=None if c.right is None else str(c.right),
         text=str(c),
     )
-    where = ", ".join(f"{k} = {v}" for k, v in c.sizes) or "no sizes"
-    if c.kind == "existence":
-        made["text"] = f"at {where}: no kernel of any length will do"
     if c.kind == "sizes":
-        sides = compared(judgment.claim, dict(c.sizes))
+        made["sizes"] = completed(judgment.claim, dict(c.sizes))
+    where = ", ".join(f"{k} = {v}" for k, v in made["sizes"].items())
+    at = f"at {where}: " if where else ""
+    made["text"] = made["text"].partition(": ")[2]
+    if c.kind == "existence":
+        made["text"] = "no kernel of any length will do"
+    if c.kind == "sizes":
+        sides = compared(judgment.claim, made["sizes"])
         if sides is not None:
             made["left"], made["right"] = sides
-            made["text"] = f"at {where}: the left side is {sides[0]}, the right side {sides[1]}"
+            made["text"] = f"the left side is {sides[0]}, the right side {sides[1]}"
     if c.kind == "value" and c.output is not None:
-        _count(judgment, made, where)
+        _count(judgment, made)
+    made["text"] = at + made["text"]
     return made
 
 
-def _count(judgment: Any, made: Example, where: str) -> None:
+def completed(claim: Any, sizes: dict[str, int]) -> dict[str, int]:
+    """Sizes with the smallest values for the symbols on which the falsehood does not depend."""
+    from derive.decide.equality import sizes_with_sum
+    from derive.expr import all_of, cond_symbols, holds, negate
+
+    stated = [c if claim.iff is None else c for c in conditions(claim.statement)]
+    spoken = {s for c in claim.hypotheses for s in cond_symbols(c)}
+    spoken |= {s for side in _sides(claim) for s in side.symbols()}
+    missing = sorted((s for s in spoken if s.name not in sizes), key=lambda s: s.name)
+    false = [negate(all_of(*stated))] if claim.iff is None else []
+    for total in range(MOST):
+        for more in sizes_with_sum(missing, total):
+            found = {**sizes, **more}
+            try:
+                if holds(all_of(*claim.hypotheses, *false), found):
+                    return dict(sorted(found.items()))
+            except (KeyError, ZeroDivisionError):
+                return sizes
+    return sizes
+
+
+def _sides(claim: Any) -> Iterator[Any]:
+    from derive.claims.meaning import sides
+    from derive.expr import Expr
+
+    pending = list(sides(claim.text) or ())
+    while pending:
+        value = pending.pop()
+        if isinstance(value, tuple):
+            pending += value
+        elif isinstance(value, Expr):
+            yield value
+
+
+def _count(judgment: Any, made: Example) -> None:
     """A count at an output position says the number that is there, not that it misses its bound."""
     from derive.claims.values import Everywhere
     from derive.table import coefficients
@@ -232,7 +271,7 @@ def _count(judgment: Any, made: Example, where: str) -> None:
     bound = statement.bound.at(made["sizes"])
     made["left"], made["right"] = str(number), str(bound)
     made["text"] = (
-        f"at {where}: at output [{', '.join(map(str, at))}] the number is {number}, "
+        f"in output [{', '.join(map(str, at))}] the number is {number}, "
         f"not {statement.comparison} {bound}"
     )
 
@@ -391,11 +430,3 @@ def counts(rows: Sequence[Row]) -> str:
         told.append(f"{asked - missed} of {asked} as expected")
     return ", ".join(told)
 
-
-def is_expression(text: str) -> bool:
-    """Does a text parse as a Python expression?"""
-    try:
-        ast.parse(text, mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True

@@ -148,7 +148,9 @@ def _resolver(facts: Sequence[Cond]) -> Callable[[Expr], Expr]:
 
     def decided(a: Atom) -> Expr | None:
         if isinstance(a, Max) and not any(
-            is_index(s) or s.name[0] == "~" or _bound(s) for e in (a.left, a.right) for s in e.symbols()
+            is_index(s) or s.name[0] == "~" or _bound(s)
+            for e in (a.left, a.right)
+            for s in e.symbols()
         ):
             if a not in known:
                 known[a] = None
@@ -190,4 +192,3 @@ def map_form(form: Form, change: Callable[[Expr], Expr]) -> Form:
         tuple((name, tuple(change(n) for n in shape)) for name, shape in form.tensors),
         conds(form.requires),
     )
-

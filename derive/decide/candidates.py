@@ -6,10 +6,11 @@ a statement's condition is made of is read from the statement.
 
 >>> from derive.expr import sizes
 >>> n, s = sizes("n s")
->>> grid = {"n": np.array([4, 5, 6]), "s": np.array([2, 2, 3])}
+>>> grid = {"n": np.array([4, 5, 6, 6, 8]), "s": np.array([2, 2, 3, 4, 3])}
 >>> found = literals([v for e in (n, s) if (v := e.symbol)], [n // s], grid)
->>> print(min((c.cond() for c in found if c.truth.tolist() == [True, False, True]), key=str))
-n % s != 1
+>>> whole = [True, False, True, False, False]
+>>> print(*(c.cond() for c in found if c.truth.tolist() == whole))
+n % s == 0
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, product
 from typing import Any
 
@@ -133,18 +135,21 @@ def _features(parameters: Sequence[Sym], seen: Sequence[Expr], grid: Grid) -> li
     for e in seen:
         for monomial, _ in e.terms:
             if len(monomial) == 2 and all(isinstance(a, Sym) for a in monomial):
-                a, b = (Expr({(v,): 1}) for v in monomial)
-                put(a * b, 2.0, basic=True)
-                for u, v in ((a, b), (b, a)):
+                one, other = (Expr({(v,): 1}) for v in monomial)
+                put(one * other, 2.0, basic=True)
+                for u, v in ((one, other), (other, one)):
                     if any(dict(x.terms).get((_atom(u),)) in (1, -1) for x in seen):
                         put(u * (v - 1), 1.9, basic=True)
     for e in seen:
         for a in e.atoms():
             if isinstance(a, Div):
-                put(_without_constant(a.num), _cost(a.num))
+                # what a form divides is natural to speak of, however long it is
+                cost = min(_cost(a.num), 2.5 + 0.1 * len(a.num.terms))
+                put(_without_constant(a.num), cost)
+                put(a.num, cost + 0.1)
                 if a.den.symbols():
-                    put(Expr({(a,): 1}), _cost(a.num) + 2.5)
-                put(a.num % a.den, _cost(a.num) + _cost(a.den))
+                    put(Expr({(a,): 1}), cost + 2.5)
+                put(a.num % a.den, cost + min(_cost(a.den), 2.0))
     for e in sorted(seen, key=_cost):
         if not any(isinstance(a, Max | Indicator) for a in e.atoms()):
             put(e, _cost(e))
@@ -204,21 +209,29 @@ def _combinations(features: Sequence[Feature]) -> Iterator[tuple[Expr, Ints, flo
     ):
         cost = sum(f.cost for f in triple) + 0.5
         for signs in ((1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1)):
-            e, values = lift(0), np.int64(0)
+            e, values = lift(0), np.zeros_like(triple[0].values)
             for sign, f in zip(signs, triple, strict=True):
                 e, values = e + sign * f.expr, values + sign * f.values
             yield e, np.asarray(values), cost + 0.1 * (sum(signs) == 3), False
+
+
+def _at_least(e: Expr, c: int) -> Cond:
+    return e >= c
+
+
+def _at_most(e: Expr, c: int) -> Cond:
+    return e <= c
 
 
 def _comparisons(features: Sequence[Feature]) -> Iterator[Literal]:
     for e, values, cost, single in _combinations(features):
         for c, extra in CONSTANTS.items():
             more = cost + extra
-            yield Literal(more, values == c, lambda e=e, c=c: eq(e, c))
-            yield Literal(more + 0.4, values >= c, lambda e=e, c=c: e >= c)
-            yield Literal(more + 0.4, values <= c, lambda e=e, c=c: e <= c)
+            yield Literal(more, values == c, partial(eq, e, c))
+            yield Literal(more + 0.4, values >= c, partial(_at_least, e, c))
+            yield Literal(more + 0.4, values <= c, partial(_at_most, e, c))
             if single or c == 0:
-                yield Literal(more + 0.8, values != c, lambda e=e, c=c: ne(e, c))
+                yield Literal(more + 0.8, values != c, partial(ne, e, c))
 
 
 def _remainders(
@@ -235,12 +248,12 @@ def _remainders(
             cost = num_cost + den_cost + 0.2
             top = num % den
             zero = num if sum(c for mono, c in num.terms if mono) >= 0 else -num
-            yield Literal(cost, rest == 0, lambda e=zero, by=den: divides(by, e))
+            yield Literal(cost, rest == 0, partial(divides, den, zero))
             for value in (0, 1):
                 more = cost + 0.3 * value
-                yield Literal(more, rest == value, lambda e=top, v=value: eq(e, v))
-                yield Literal(more + 0.8, rest != value, lambda e=top, v=value: ne(e, v))
-            yield Literal(cost + 0.5, rest <= 1, lambda e=top: e <= 1)
+                yield Literal(more, rest == value, partial(eq, top, value))
+                yield Literal(more + 0.8, rest != value, partial(ne, top, value))
+            yield Literal(cost + 0.5, rest <= 1, partial(_at_most, top, 1))
 
 
 def _divisors(parameters: Sequence[Sym], seen: Sequence[Expr]) -> list[tuple[Expr, float]]:

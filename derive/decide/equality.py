@@ -451,7 +451,7 @@ def _allowed(
                 ok = ok and bool(holds(law.cond, env))
         if ok:
             values.append(v)
-    return values or [0]
+    return values
 
 
 def _lookup(table: dict[tuple[int, ...], int]) -> Any:

@@ -198,7 +198,9 @@ def _short_terms(at_true: Matrix, at_false: Matrix, costs: Sequence[float]) -> l
     t = at_true[open_].astype(np.float32)
     covered = t @ t.T
     useful = (f @ f.T == 0) & (covered > 0)
-    pairs = [(int(open_[i]), int(open_[j])) for i, j in zip(*np.nonzero(np.triu(useful)), strict=True)]
+    pairs = [
+        (int(open_[i]), int(open_[j])) for i, j in zip(*np.nonzero(np.triu(useful)), strict=True)
+    ]
     pairs.sort(key=lambda p: costs[p[0]] + costs[p[1]])
     return [*terms, *pairs[:1500]]
 
@@ -208,8 +210,10 @@ def _conjunctions(problem: _Problem, wanted: int) -> list[Term]:
     if not wanted:
         return []
     usable = [i for i, mask in enumerate(problem.at_true) if mask & wanted == wanted]
-    sets = [(problem.false & ~problem.at_false[i], problem.costs[i], (i,)) for i in usable]
-    sets = _undominated(sets)
+    killed: list[tuple[int, float, Term]] = [
+        (problem.false & ~problem.at_false[i], problem.costs[i], (i,)) for i in usable
+    ]
+    sets = _undominated(killed)
     chosen = cheapest_cover(problem.false, [(m, c) for m, c, _ in sets])
     return [] if chosen is None else [tuple(sorted(sets[i][2][0] for i in chosen))]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from derive.decide.equality import (
     _all_parameters,
-    _functions,
+    functions_of,
     check_tensors,
     counterexample_at,
     decide_equal,
@@ -92,7 +92,7 @@ def _not_necessary(
     left: Form, right: Form, conds: Sequence[Cond], laws: Sequence[Law], seconds: float
 ) -> Verdict:
     """Sizes where the condition fails and yet both sides are equal refute the "only if"."""
-    if not _functions(left, right):
+    if not functions_of(left, right):
         found = smallest(conds, _all_parameters(conds, left, right), laws=laws, seconds=seconds)
         if (
             found is not None

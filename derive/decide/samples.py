@@ -174,14 +174,21 @@ class Comparison:
         for name, shape in {**dict(left.tensors), **dict(right.tensors)}.items():
             for copy in range(4):
                 self.lengths |= {canonical(name, copy, a): n for a, n in enumerate(shape)}
+        self.functions = has_functions([c for f in (left, right) for t in f.terms for c in t.where])
+        self.functions |= any(
+            isinstance(a, Apply)
+            for f in (left, right)
+            for t in f.terms
+            for r in t.reads
+            for e in r.at
+            for a in e.atoms()
+        )
         self.groups: list[Group] | None
         try:
             self.groups = list(grouped(cells(left, positive), cells(right, positive)))
         except NotSupported:
             self.groups = None
-        if self.groups is not None and has_functions(
-            [c for g in self.groups for side in g for cell in side for c in cell.where]
-        ):
+        if self.functions:
             self.groups = None
 
     def agree(self, grid: Mapping[str, Ints]) -> Bools:
@@ -270,6 +277,8 @@ class Comparison:
     def _one_by_one(self, grid: Mapping[str, Ints]) -> Bools:
         result = np.zeros(count(grid), dtype=bool)
         for i in range(count(grid)):
+            if time_left() <= 0:
+                break
             result[i] = counterexample_at(self.left, self.right, row(grid, i), self.laws) is None
         return result
 

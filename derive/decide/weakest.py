@@ -63,10 +63,7 @@ from derive.expr import (
     Sym,
     all_of,
     any_of,
-    cond_symbols,
-    conjuncts,
     eq,
-    expressions,
     holds,
     iff,
     lift,
@@ -151,9 +148,7 @@ def find_condition(
         order = tuple(sorted(parameters, key=lambda p: p.name))
         forms = (left, right, *_inner(left, right))
         seen = tuple(dict.fromkeys(e for f in forms for e in spoken(f)))
-        return _search(
-            _Claim(both, order, facts, seen, tuple(laws), corners(both, order, seen))
-        )
+        return _search(_Claim(both, order, facts, seen, tuple(laws), corners(both, order, seen)))
 
 
 def find_equivalent(
@@ -190,9 +185,7 @@ def find_equivalent(
                 if weight(guess) <= weight(fallback) or fallback == statement:
                     best = _ordered(guess)
                 break
-            point = (
-                _point((*hypotheses, negate(same)), parameters) if answer is Answer.NO else None
-            )
+            point = _point((*hypotheses, negate(same)), parameters) if answer is Answer.NO else None
             if point is None:
                 break
             grid = _with(grid, point)
@@ -212,11 +205,11 @@ def _inner(*forms: Form) -> Iterator[Form]:
 
 def _search(claim: _Claim) -> Weakest | None:
     both = claim.both
+    if not claim.parameters or both.functions:
+        return _always_or_never(claim)
     grid = sample(claim.parameters, [c for c in claim.facts if not has_functions([c])])
-    if not count(grid) and claim.parameters:
+    if not count(grid):
         return None
-    if not claim.parameters:
-        return _without_parameters(claim)
     grid = take(grid, both.measured(grid))
     agree = both.agree(grid)
     for _ in range(ROUNDS):
@@ -241,12 +234,14 @@ _PROVED: dict[str, int] = {"proved": 1}
 _UNKNOWN: dict[str, int] = {}
 
 
-def _without_parameters(claim: _Claim) -> Weakest | None:
+def _always_or_never(claim: _Claim) -> Weakest | None:
+    """Without parameters there is nothing to find; with unknown functions only "always" is tried."""
     verdict = decide_equal(claim.both.left, claim.both.right, claim.facts, laws=claim.laws)
-    if not isinstance(verdict, Proved | Refuted):
-        return None
-    condition = TRUE if isinstance(verdict, Proved) else FALSE
-    return Weakest(condition, (), HoldsWhen(condition))
+    if isinstance(verdict, Proved):
+        return Weakest(TRUE, (), HoldsWhen(TRUE))
+    if isinstance(verdict, Refuted) and not claim.parameters:
+        return Weakest(FALSE, (), HoldsWhen(FALSE))
+    return None
 
 
 def _guess(
@@ -278,7 +273,8 @@ def _point(conds: Sequence[Cond], parameters: Sequence[Sym]) -> dict[str, int] |
 
 def _sufficient(claim: _Claim, guess: Cond) -> dict[str, int] | None:
     """None when it is proved that the condition suffices; else sizes at which it does not, or
-    nothing (``{}``) when neither was shown."""
+    nothing (``{}``) when neither was shown.
+    """
     for term in (c for d in disjuncts(guess) for c in cases(d, claim.facts)):
         assumed = assume(claim.facts, term)
         left, right = assumed.form(claim.both.left), assumed.form(claim.both.right)
@@ -296,7 +292,8 @@ def _sufficient(claim: _Claim, guess: Cond) -> dict[str, int] | None:
 
 def _necessary(claim: _Claim, guess: Cond, failing: Grid) -> dict[str, int]:
     """``_PROVED`` when wherever the condition fails the sides differ; else sizes at which that is
-    not so, or nothing."""
+    not so, or nothing.
+    """
     if guess == TRUE:
         return _PROVED
     for case in failures(guess):
@@ -335,7 +332,8 @@ def _differ_throughout(claim: _Claim, case: Cond, inside: Grid) -> dict[str, int
 
 def _contradiction(claim: _Claim, case: Cond, hidden: Sequence[Cond]) -> Answer:
     """Can the facts, a case and further conditions not hold together?  First with the equations of
-    the case solved, then as they stand."""
+    the case solved, then as they stand.
+    """
     assumed = assume(claim.facts, case)
     put = [subst_cond(h, assumed.values) for h in hidden]
     if assumed.values:
@@ -395,15 +393,17 @@ def disjuncts(cond: Cond) -> tuple[Cond, ...]:
 def _named(claim: _Claim, whole: Cond, agreeing: Grid) -> Weakest:
     """Set the degenerate cases apart: those in which some length is 1 throughout."""
     cases = [c for c in disjuncts(whole) if c != FALSE]
+    if len(cases) > 1:
+        cases = [c for c in dict.fromkeys(_shorter(claim, c) for c in cases) if c != FALSE]
     lengths = _lengths(claim)
     reasons: dict[Cond, str] = {}
     for case in cases if len(cases) > 1 else ():
         inside = take(agreeing, truth(case, agreeing))
         for e in lengths:
-            if count(inside) and truth(eq(e, 1), inside).all():
-                if _asked((*claim.facts, case), eq(e, 1), claim.laws) is Answer.YES:
-                    reasons[case] = str(e)
-                    break
+            always = count(inside) and truth(eq(e, 1), inside).all()
+            if always and _asked((*claim.facts, case), eq(e, 1), claim.laws) is Answer.YES:
+                reasons[case] = str(e)
+                break
     main = [c for c in cases if c not in reasons]
     if not main:
         main = cases[:1]
@@ -411,6 +411,13 @@ def _named(claim: _Claim, whole: Cond, agreeing: Grid) -> Weakest:
         return Weakest(whole, (), HoldsWhen(whole))
     special = tuple(c for c in cases if c not in main)
     return Weakest(any_of(*main), special, HoldsWhen(whole), tuple(reasons[c] for c in special))
+
+
+def _shorter(claim: _Claim, case: Cond) -> Cond:
+    """A case without the parts that follow from its other parts."""
+    if time_left() < QUESTION_SECONDS:
+        return case
+    return _ordered(_reduce(case, claim.facts, claim.laws))
 
 
 def _lengths(claim: _Claim) -> list[Expr]:

@@ -46,7 +46,8 @@ class Witness:
 @dataclass(frozen=True, eq=False)
 class Corners:
     """The candidates from one cell: for each of its free indices the places to try, likely ones
-    first."""
+    first.
+    """
 
     group: Group
     solved: Solved
@@ -99,13 +100,22 @@ def corners(
     found: list[Corners] = []
     for group in both.groups or []:
         names = {
-            s for side in group for c in side for w in c.where for s in cond_symbols(w) if is_index(s)
+            s
+            for side in group
+            for c in side
+            for w in c.where
+            for s in cond_symbols(w)
+            if is_index(s)
         }
         for cell in (*group[0], *group[1]):
             solved = both.solve(cell)
             if names <= {*solved.free, *(v for v, _ in solved.values)}:
                 places = tuple(
-                    tuple(dict.fromkeys([*_edges(solved, v), *_places(both.lengths[v], parameters, seen)]))
+                    tuple(
+                        dict.fromkeys(
+                            [*_edges(solved, v), *_places(both.lengths[v], parameters, seen)]
+                        )
+                    )
                     for v in solved.free
                 )
                 found.append(Corners(group, solved, places))

@@ -142,8 +142,7 @@ def backward(
     rest = run(form, sizes, {**tensors, wrt: np.zeros(target.shape, dtype=object)}, oracle)
 
     def of(x: Array) -> Array:  # without what does not depend on x (a bias)
-        changed: Array = run(form, sizes, {**tensors, wrt: x}, oracle) - rest
-        return changed
+        return np.asarray(run(form, sizes, {**tensors, wrt: x}, oracle) - rest, dtype=object)
 
     return loops.vjp(of, target, g)
 
@@ -251,9 +250,7 @@ def naive_sum(form: Form, sizes: Sizes, tensors: Mapping[str, Array]) -> Array:
             return np.broadcast_to(np.asarray(e.at(env), dtype=object), mask.shape)[mask]
 
         nums, dens = visited(t.coefficient.num), visited(t.coefficient.den)
-        value = np.array(
-            [Fraction(int(p), int(q)) for p, q in zip(nums, dens, strict=True)], dtype=object
-        )
+        value = np.array([_quotient(p, q) for p, q in zip(nums, dens, strict=True)], dtype=object)
         for r in t.reads:
             place = tuple(visited(e).astype(np.int64) for e in r.at)
             value = value * tensors[r.tensor].astype(object)[place]
@@ -261,6 +258,10 @@ def naive_sum(form: Form, sizes: Sizes, tensors: Mapping[str, Array]) -> Array:
         for at, v in zip(position, value, strict=True):
             out[tuple(at)] += v
     return out
+
+
+def _quotient(num: Any, den: Any) -> int | Fraction:
+    return int(num) if den == 1 else Fraction(int(num), int(den))
 
 
 def tensors_of(form: Form) -> Iterator[tuple[str, tuple[Expr, ...]]]:
@@ -275,6 +276,6 @@ def random_tensors(form_shapes: Mapping[str, tuple[int, ...]], seed: int) -> dic
     """Integer arrays that are never symmetric and never zero, reproducibly."""
     rng = np.random.default_rng(seed)
     return {
-        name: (rng.integers(1, 60, size=shape) * rng.choice([-1, 1], size=shape)).astype(object)
+        name: np.array(rng.integers(1, 60, size=shape) * rng.choice([-1, 1], size=shape), object)
         for name, shape in sorted(form_shapes.items())
     }

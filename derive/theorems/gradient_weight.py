@@ -118,7 +118,7 @@ def weight_gradient_general() -> Theorem:
                     fixed=({"s": 3, "d": 2, "e": 1}, {"s": 3, "d": 1, "e": 2}),
                 ),
                 (a.fits,),
-                instance={**instance, "n": 5, "k": 3},
+                instance={**instance, "n": 7, "d": 2},
                 wrt="g",
             ),
             Part(

@@ -1,0 +1,293 @@
+"""Small changes to the syntax tree of a claim: each gives another claim and says what was changed.
+
+An edit knows nothing of whether its result is true; :mod:`derive.claims.repair` finds that out.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from derive.expr import Div, Expr
+from derive.operators import OPERATORS
+
+NAMED = ("same", "same_lower", "full", "valid")
+SPREADS = ("stride", "dilation", "base_dilation")
+LEFT = 0.3  # a change of the left side, the operator that a claim is about, comes later
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A changed body; the smaller the cost, the nearer to what was written."""
+
+    cost: float
+    words: str
+    body: ast.expr
+
+
+def put(tree: ast.expr, target: ast.AST, new: ast.expr) -> ast.expr:
+    """The tree with the node ``target`` (by identity) replaced.
+
+    >>> tree = ast.parse("flip(x) == x", mode="eval").body
+    >>> ast.unparse(put(tree, tree.comparators[0], ast.Name("y")))
+    'flip(x) == y'
+    """
+    if tree is target:
+        return new
+    changed = copy.copy(tree)
+    for name, value in ast.iter_fields(tree):
+        if isinstance(value, list):
+            setattr(changed, name, [_inside(v, target, new) for v in value])
+        else:
+            setattr(changed, name, _inside(value, target, new))
+    return changed
+
+
+def _inside(value: object, target: ast.AST, new: ast.expr) -> object:
+    if isinstance(value, ast.keyword):
+        return ast.keyword(value.arg, put(value.value, target, new))
+    return put(value, target, new) if isinstance(value, ast.expr) else value
+
+
+def expression(text: str) -> ast.expr:
+    """Text as a node."""
+    return ast.parse(text, mode="eval").body
+
+
+def edits(body: ast.Compare, gap: Sequence[Expr] = ()) -> list[Edit]:
+    """Every change of one place, nearest first.
+
+    ``gap`` is how much longer the left output is than the right one, along each axis.
+    """
+    found: list[Edit] = []
+    for number, side in enumerate((body.left, body.comparators[0])):
+        here: list[Edit] = []
+        for call in _calls(side):
+            here += [*_kernel(body, call), *_padding(body, call), *_spread(body, call)]
+            here += [*_order(body, call), *_numbers(body, call)]
+        here += _lengthen(body, side, gap if number else [-d for d in gap])
+        turned = ast.Call(ast.Name("flip"), [side], [])
+        here.append(Edit(1.7, "the result is flipped", put(body, side, turned)))
+        later = 0.0 if number else LEFT
+        found += [Edit(e.cost + later, e.words, e.body) for e in here]
+    return sorted(found, key=lambda e: e.cost)
+
+
+def _calls(side: ast.expr) -> list[ast.Call]:
+    return [
+        n
+        for n in ast.walk(side)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in OPERATORS
+    ]
+
+
+def _name(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def _operand(call: ast.Call, position: int) -> ast.expr | None:
+    """The operand at a position among the tensors of an operator."""
+    tensors = OPERATORS[_name(call)].tensors
+    if position >= len(tensors):
+        return None
+    for k in call.keywords:
+        if k.arg == tensors[position]:
+            return k.value
+    return call.args[position] if position < len(call.args) else None
+
+
+def _with(call: ast.Call, **changes: ast.expr | None) -> ast.Call:
+    """The call with keywords set (or, with None, left out)."""
+    kept = [k for k in call.keywords if k.arg not in changes]
+    added = [ast.keyword(n, v) for n, v in changes.items() if v is not None]
+    return ast.Call(call.func, call.args, kept + added)
+
+
+def _keyword(call: ast.Call, name: str) -> ast.expr | None:
+    return next((k.value for k in call.keywords if k.arg == name), None)
+
+
+def _kernel(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
+    kernel = _operand(call, 1)
+    if kernel is None:
+        return
+    shown = ast.unparse(kernel)
+    if isinstance(kernel, ast.Call) and _name(kernel) == "flip" and not kernel.keywords:
+        yield Edit(1.0, f"{ast.unparse(kernel.args[0])} is not flipped", put(body, kernel, kernel.args[0]))
+    else:
+        turned = ast.Call(ast.Name("flip"), [kernel], [])
+        yield Edit(1.0, f"{shown} is flipped", put(body, kernel, turned))
+    first = _operand(call, 0)
+    if first is not None and len(call.args) > 1 and not isinstance(first, ast.List):
+        swapped = ast.Call(call.func, [kernel, first, *call.args[2:]], call.keywords)
+        yield Edit(1.6, f"the operands of {_name(call)} are exchanged", put(body, call, swapped))
+
+
+def _padding(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
+    if _name(call) not in ("correlate", "convolve", "conv_transpose"):
+        return
+    given = _keyword(call, "padding")
+    names = NAMED if _name(call) != "conv_transpose" else ()
+    old = ast.unparse(given) if given is not None else "'valid'"
+    for name in names:
+        if repr(name) != old:
+            new = None if name == "valid" else ast.Constant(name)
+            words = f"{name} padding instead of {old.strip(chr(39))}"
+            yield Edit(1.2, words, put(body, call, _with(call, padding=new)))
+    if given is None or isinstance(given, ast.Constant) and isinstance(given.value, str):
+        return
+    options: list[tuple[float, str]] = []
+    if isinstance(given, ast.Tuple) and len(given.elts) == 2:
+        lo, hi = map(ast.unparse, given.elts)
+        options = [(1.1, f"({hi}, {lo})"), (1.5, f"({lo}, {hi} + 1)"), (1.5, f"({lo} + 1, {hi})")]
+        options += [(1.5, f"({lo}, {hi} - 1)"), (1.5, f"({lo} - 1, {hi})")]
+    elif not isinstance(given, ast.Tuple):
+        options = [(1.5, f"{old} + 1"), (1.5, f"{old} - 1"), (1.5, f"({old}, {old} - 1)")]
+        options += [(1.5, f"({old} - 1, {old})")]
+        kernel = _operand(call, 1)
+        k = {"w": "k", "v": "l"}.get(ast.unparse(kernel)) if kernel is not None else None
+        if k is not None:
+            options += [(1.4, f"({k} - 1)//2"), (1.3, f"(({k} - 1)//2, {k}//2)")]
+            options += [(1.3, f"({k}//2, ({k} - 1)//2)"), (1.4, f"{k} - 1 - {old}")]
+            d = _keyword(call, "dilation")
+            if d is not None:
+                options.append((1.4, f"({ast.unparse(d)})*({k} - 1) - {old}"))
+    for cost, text in options:
+        new = expression(text)
+        words = f"the padding {ast.unparse(new)} instead of {old}"
+        yield Edit(cost, words, put(body, call, _with(call, padding=new)))
+
+
+def _spread(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
+    """Stride, dilation and base dilation: exchanged, moved, dropped, or taken from elsewhere."""
+    known = OPERATORS[_name(call)]
+    takes = [n for n in SPREADS if n in _parameters(known.name)]
+    given = {n: _keyword(call, n) for n in takes}
+    if given.get("stride") is not None or given.get("dilation") is not None:
+        if "dilation" in takes:
+            swapped = _with(call, stride=given.get("dilation"), dilation=given.get("stride"))
+            yield Edit(1.3, "stride and dilation are exchanged", put(body, call, swapped))
+    for old, value in given.items():
+        if value is None:
+            continue
+        for new in takes:
+            if new != old and given[new] is None and {new, old} != {"stride", "dilation"}:
+                moved = _with(call, **{old: None, new: value})
+                words = f"{old.replace('_', ' ')} becomes {new.replace('_', ' ')}"
+                yield Edit(1.3, words, put(body, call, moved))
+    for k in call.keywords:
+        if k.arg and k.arg != "padding":
+            dropped = _with(call, **{k.arg: None})
+            yield Edit(1.5, f"without {k.arg}={ast.unparse(k.value)}", put(body, call, dropped))
+    values = {
+        ast.unparse(k.value): k.value
+        for n in ast.walk(body)
+        if isinstance(n, ast.Call)
+        for k in n.keywords
+        if k.arg in SPREADS
+    }
+    for shown, value in values.items():
+        for new in takes:
+            if given[new] is None:
+                words = f"with {new.replace('_', ' ')} {shown}"
+                yield Edit(1.6, words, put(body, call, _with(call, **{new: value})))
+
+
+def _parameters(name: str) -> tuple[str, ...]:
+    import inspect
+
+    return tuple(inspect.signature(OPERATORS[name].build).parameters)
+
+
+def _order(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
+    """f(g(x)) becomes g(f(x))."""
+    inner = call.args[0] if call.args else None
+    if not isinstance(inner, ast.Call) or inner not in _calls(call) or not inner.args:
+        return
+    deep = ast.Call(call.func, [inner.args[0], *call.args[1:]], call.keywords)
+    turned = ast.Call(inner.func, [deep, *inner.args[1:]], inner.keywords)
+    words = f"the order of {_name(call)} and {_name(inner)} is exchanged"
+    yield Edit(1.2, words, put(body, call, turned))
+
+
+def _numbers(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
+    """Another constant: one more or one less."""
+    tensors = len(OPERATORS[_name(call)].tensors)
+    plain = [a for a in call.args[tensors:] if not isinstance(a, (ast.Tuple, ast.List))]
+    plain += [k.value for k in call.keywords if k.arg not in ("padding", "dims")]
+    for a in plain:
+        if isinstance(a, ast.Constant) and not isinstance(a.value, int) or _is_flag(a):
+            continue
+        for change in ("+ 1", "- 1"):
+            text = f"{ast.unparse(a)} {change}"
+            if isinstance(a, ast.Constant):
+                text = str(a.value + (1 if change == "+ 1" else -1))
+            words = f"{text} instead of {ast.unparse(a)} in {_name(call)}"
+            yield Edit(1.5, words, put(body, a, expression(text)))
+
+
+def _is_flag(a: ast.expr) -> bool:
+    return isinstance(a, ast.Constant) and isinstance(a.value, bool)
+
+
+def _lengthen(body: ast.expr, side: ast.expr, gap: Sequence[Expr]) -> Iterator[Edit]:
+    """What a side is too short is added behind: as output padding, as padding, or as zeros."""
+    if not any(d != 0 for d in gap):
+        return
+    texts = [length_text(d) for d in gap]
+    total = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+    behind = ", ".join(f"(0, {t})" for t in texts)
+    padding = behind if len(texts) == 1 else f"({behind})"
+    shown = " and ".join(t for t in texts if t != "0")
+    for call in _calls(side):
+        name = _name(call)
+        if name == "conv_transpose" and _keyword(call, "output_padding") is None:
+            new = _with(call, output_padding=expression(total))
+            yield Edit(1.1, f"with the remainder {shown} as output padding", put(body, call, new))
+        if name in ("correlate", "convolve") and len(texts) == 1:
+            yield from _behind(body, call, texts[0])
+        padded = ast.Call(ast.Name("pad"), [call, expression(padding)], [])
+        yield Edit(1.4, f"with {shown} zeros behind {name}", put(body, call, padded))
+
+
+def _behind(body: ast.expr, call: ast.Call, more: str) -> Iterator[Edit]:
+    given = _keyword(call, "padding")
+    kernel = _operand(call, 1)
+    bare = kernel
+    while isinstance(bare, ast.Call) and _name(bare) == "flip" and bare.args:
+        bare = bare.args[0]
+    k = {"w": "k", "v": "l"}.get(ast.unparse(bare)) if bare is not None else None
+    d = _keyword(call, "dilation")
+    lo = hi = "0"
+    if isinstance(given, ast.Constant) and given.value == "full":
+        if k is None:
+            return
+        reach = f"{k} - 1" if d is None else f"({ast.unparse(d)})*({k} - 1)"
+        lo = hi = reach
+    elif isinstance(given, ast.Tuple) and len(given.elts) == 2:
+        lo, hi = map(ast.unparse, given.elts)
+    elif isinstance(given, ast.Constant) and isinstance(given.value, str):
+        return
+    elif given is not None:
+        lo = hi = ast.unparse(given)
+    new = expression(f"({lo}, {hi} + {more})" if hi != "0" else f"({lo}, {more})")
+    words = f"with the remainder {more} as padding behind"
+    yield Edit(1.2, words, put(body, call, _with(call, padding=new)))
+
+
+def length_text(e: Expr) -> str:
+    """An integer expression as text; a remainder as one.
+
+    >>> from derive.expr import sizes
+    >>> n, k, s = sizes("n k s")
+    >>> length_text((n - k) - s * ((n - k) // s))
+    '(n - k) % s'
+    """
+    for a in e.atoms():
+        if isinstance(a, Div) and e == a.num - a.den * Expr({(a,): 1}):
+            num = str(a.num) if a.num.symbol else f"({a.num})"
+            den = str(a.den) if a.den.symbol or a.den.constant else f"({a.den})"
+            return f"{num} % {den}"
+    return str(e)
