@@ -1,4 +1,4 @@
-"""The command line: ``derive prove``, ``derive theorems``, ``derive matrix``.
+"""The command line: ``derive prove``, ``derive theorems``, ``derive check``, ``derive matrix``.
 
 Only what a command needs is imported, when it runs.
 """
@@ -15,6 +15,7 @@ from typing import NoReturn
 import click
 
 from derive import __version__
+from derive.cli_check import check_command
 from derive.cli_matrix import matrix_command
 from derive.errors import DeriveError, NotSupported
 
@@ -149,6 +150,7 @@ def theorems(as_json: bool, ids_only: bool, family: str | None, jobs: int | None
     return summary.exit_code(summary.verdict(f.proof) for f in found)
 
 
+cli.add_command(check_command)
 cli.add_command(matrix_command)
 
 

@@ -33,7 +33,6 @@ import numpy as np
 
 from derive.errors import WrongInput
 
-
 RESERVED = re.compile(r"[ib]\d+|.*[.~′#].*")
 
 
@@ -46,6 +45,7 @@ class Sym:
 
     @cached_property
     def key(self) -> tuple[Any, ...]:
+        """The place in the canonical order."""
         return (0, self.name)
 
 
@@ -58,6 +58,7 @@ class Div:
 
     @cached_property
     def key(self) -> tuple[Any, ...]:
+        """The place in the canonical order."""
         return (1, "//", self.num.key, self.den.key)
 
 
@@ -70,6 +71,7 @@ class Max:
 
     @cached_property
     def key(self) -> tuple[Any, ...]:
+        """The place in the canonical order."""
         return (1, "max", self.left.key, self.right.key)
 
 
@@ -82,6 +84,7 @@ class Apply:
 
     @cached_property
     def key(self) -> tuple[Any, ...]:
+        """The place in the canonical order."""
         return (2, self.name, tuple(a.key for a in self.arguments))
 
 
@@ -93,6 +96,7 @@ class Indicator:
 
     @cached_property
     def key(self) -> tuple[Any, ...]:
+        """The place in the canonical order."""
         return (3, str(self.cond))
 
 
@@ -122,6 +126,7 @@ class Expr:
 
     @property
     def key(self) -> tuple[Any, ...]:
+        """The place in the canonical order."""
         if self._key is None:
             self._key = tuple((_key(m), c) for m, c in self.terms)
         return self._key
@@ -242,6 +247,7 @@ class Expr:
                 yield atom
 
     def symbols(self) -> frozenset[Sym]:
+        """Every symbol, also inside of atoms."""
         return frozenset(a for a in self.atoms() if isinstance(a, Sym))
 
     def coefficient(self, of: Sym) -> tuple[Expr, Expr] | None:
@@ -393,7 +399,10 @@ def size(name: str) -> Expr:
 
 
 def sizes(names: str) -> tuple[Expr, ...]:
-    """Several sizes: ``n, k, s = sizes("n k s")``."""
+    """Several sizes at once, the names apart by spaces.
+
+    >>> n, k, s = sizes("n k s")
+    """
     return tuple(size(name) for name in names.split())
 
 
@@ -420,7 +429,7 @@ def maximum(left: Integer, right: Integer) -> Expr:
 
 def indicator(cond: Cond) -> Expr:
     """The Iverson bracket of a condition."""
-    if cond == TRUE or cond == FALSE:
+    if cond in (TRUE, FALSE):
         return lift(int(cond == TRUE))
     return Expr({(Indicator(cond),): 1})
 
@@ -497,7 +506,7 @@ class All(Cond):
 
 
 @dataclass(frozen=True)
-class Any_(Cond):
+class Any_(Cond):  # noqa: N801 - the plain name is typing's
     """A disjunction; ``Any_(())`` is false."""
 
     parts: tuple[Cond, ...]

@@ -58,6 +58,7 @@ class Ratio:
         return Ratio(lift(0)) if num == 0 else _reduced(num, den)
 
     def subst(self, values: Mapping[Sym, Expr]) -> Ratio:
+        """Put expressions in the place of symbols."""
         return _reduced(self.num.subst(values), self.den.subst(values))
 
     def __str__(self) -> str:
@@ -81,6 +82,7 @@ class Read:
     at: tuple[Expr, ...]
 
     def subst(self, values: Mapping[Sym, Expr]) -> Read:
+        """Put expressions in the place of symbols."""
         return Read(self.tensor, tuple(e.subst(values) for e in self.at))
 
 
@@ -94,6 +96,7 @@ class Term:
     reads: tuple[Read, ...] = ()
 
     def subst(self, values: Mapping[Sym, Expr]) -> Term:
+        """Put expressions in the place of symbols (not of the bound indices)."""
         return Term(
             self.coefficient.subst(values),
             tuple((b, length.subst(values)) for b, length in self.bound),
@@ -186,6 +189,7 @@ class Form:
 
     @property
     def rank(self) -> int:
+        """The number of output axes."""
         return len(self.shape)
 
     def __getitem__(self, at: Integer | tuple[Integer, ...]) -> Value:
@@ -204,6 +208,7 @@ class Form:
         return add(self, other)
 
     def tensor_shape(self, name: str) -> tuple[Expr, ...]:
+        """The shape of a tensor that is read; :class:`derive.errors.WrongInput` for another name."""
         for tensor_name, shape in self.tensors:
             if tensor_name == name:
                 return shape
@@ -228,6 +233,7 @@ class Form:
         return replace(self, call=Call(operator, operands, tuple(parameters.items())))
 
     def requiring(self, *conds: Cond) -> Form:
+        """The same form, defined only where further conditions hold."""
         return replace(self, requires=_unique(self.requires + conds))
 
 
@@ -297,9 +303,7 @@ def build(
         renamed = t.subst({**outer, **names})
         bound = tuple((_sym(e), n) for e, (_, n) in zip(names.values(), renamed.bound, strict=True))
         terms.append(replace(renamed, bound=bound))
-    return Form(
-        lengths, index, tuple(terms), value.tensors, _unique((*value.requires, *requires))
-    )
+    return Form(lengths, index, tuple(terms), value.tensors, _unique((*value.requires, *requires)))
 
 
 def tensor(name: str, *shape: Integer) -> Form:

@@ -21,7 +21,9 @@ def effective_length(k: Any, d: Any = 1) -> Any:
     return d * (k - 1) + 1
 
 
-def conv_length(n: Any, k: Any, s: Any = 1, d: Any = 1, e: Any = 1, p_lo: Any = 0, p_hi: Any = 0) -> Any:
+def conv_length(
+    n: Any, k: Any, s: Any = 1, d: Any = 1, e: Any = 1, p_lo: Any = 0, p_hi: Any = 0
+) -> Any:
     """The output length of a convolution (or of a pooling without ceil_mode).
 
     ``⌊(e(n−1) + 1 + p_lo + p_hi − d(k−1) − 1) / s⌋ + 1``, for ``s, d, e >= 1`` and a padded input
@@ -34,7 +36,9 @@ def conv_length(n: Any, k: Any, s: Any = 1, d: Any = 1, e: Any = 1, p_lo: Any = 
     return (e * (n - 1) + p_lo + p_hi - d * (k - 1)) // s + 1
 
 
-def conv_remainder(n: Any, k: Any, s: Any = 1, d: Any = 1, e: Any = 1, p_lo: Any = 0, p_hi: Any = 0) -> Any:
+def conv_remainder(
+    n: Any, k: Any, s: Any = 1, d: Any = 1, e: Any = 1, p_lo: Any = 0, p_hi: Any = 0
+) -> Any:
     """The number of trailing (padded) input positions that no window reaches.
 
     It is the one output padding with which the transposed convolution returns to length ``n``.

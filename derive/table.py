@@ -217,7 +217,8 @@ Key = tuple[tuple[int, ...], tuple[tuple[str, tuple[int, ...]], ...]]
 
 def coefficients(form: Form, sizes: Sizes) -> dict[Key, Fraction]:
     """``(output index, reads) -> coefficient``, zeros left out; reads are sorted, so that a
-    product of two reads of one tensor has one entry."""
+    product of two reads of one tensor has one entry.
+    """
     table: dict[Key, Fraction] = {}
     for part in entries(form, sizes):
         for row in range(len(part.num)):

@@ -359,7 +359,7 @@ CLAIMS += [
         any_of(eq(s, 1), eq(n, 1)),
     ),
 ]
-BOUNDS = {1: 14, 2: 16, 3: 12, 4: 11, 5: 10, 6: 8}
+BOUNDS = {1: 14, 2: 14, 3: 11, 4: 9, 5: 8, 6: 8}
 
 
 def parameters(claim: Claim) -> list[Sym]:

@@ -165,7 +165,9 @@ def markdown(text: str, name: str) -> Iterator[Entry]:
 
 def _closes(line: str, fence: str) -> bool:
     bare = line.strip()
-    return len(line) - len(line.lstrip()) <= 3 and len(bare) >= len(fence) and set(bare) == {fence[0]}
+    return (
+        len(line) - len(line.lstrip()) <= 3 and len(bare) >= len(fence) and set(bare) == {fence[0]}
+    )
 
 
 def _block(info: str, body: list[str], place: str) -> Entry:
@@ -292,7 +294,9 @@ def yaml_list(text: str, name: str) -> Iterator[Entry]:
     for item in root.value:
         place = f"{name}:{item.start_mark.line + 1}"
         if not isinstance(item, yaml.MappingNode):
-            raise WrongInput(f"{place}: an item with the key `claim` was expected; write `- claim: …`")
+            raise WrongInput(
+                f"{place}: an item with the key `claim` was expected; write `- claim: …`"
+            )
         given = _mapping(item, place)
         if "claim" not in given:
             raise WrongInput(f"{place}: the item has no key `claim`; add it")
@@ -309,7 +313,9 @@ def _bound(yaml: Any, events: Iterator[Any], name: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_YAML_DEPTH:
-            raise WrongInput(f"{place}: it nests deeper than {MAX_YAML_DEPTH}; a list of items is enough")
+            raise WrongInput(
+                f"{place}: it nests deeper than {MAX_YAML_DEPTH}; a list of items is enough"
+            )
         if number > MAX_YAML_NODES:
             raise WrongInput(f"{place}: over {MAX_YAML_NODES} YAML nodes; split the file")
 

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 from derive import shapes
 from derive.claims.names import Names
@@ -17,6 +17,7 @@ from derive.decide.normal import count_of
 from derive.decide.solver import Law
 from derive.errors import CannotBe, WrongInput
 from derive.expr import (
+    FALSE,
     Expr,
     Sym,
     all_of,
@@ -45,7 +46,7 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.GtE: ">=",
 }
 MOVES = frozenset(  # operators that only say where a value comes from: they pass a maximum through
-    "flip shift decimate pad crop nearest_upsample permute select pixel_shuffle pixel_unshuffle im2col".split()
+    ["flip", "shift", "decimate", "pad", "crop", "nearest_upsample", "permute", "select", "pixel_shuffle", "pixel_unshuffle", "im2col"]
 )
 MAX_SIZE = 100_000
 
@@ -143,7 +144,13 @@ def _selection_laws(form: Form, given: dict[str, Any]) -> list[Law]:
     count = x.rank if given.get("dims") is None else given["dims"]
     ceil = bool(given.get("ceil_mode", False))
     k, s, d, p, _, _ = windows(
-        x, given["k"], given.get("stride"), given.get("padding", 0), given.get("dilation", 1), ceil, count
+        x,
+        given["k"],
+        given.get("stride"),
+        given.get("padding", 0),
+        given.get("dilation", 1),
+        ceil,
+        count,
     )
     at = tuple(Sym(f"i~{a}") for a in range(form.rank))
     i = tuple(Expr({(a,): 1}) for a in at)
@@ -269,7 +276,40 @@ def _vjp(names: Names, f: Op, wrt: Op, g: Op | None = None) -> Op:
     name = str(dict(call.parameters)["name"])
     if f.selects and f.form.shape and f.relation is None and not _linear(f.form, name):
         raise CannotBe(f"vjp: the operator is not linear in {name!r}")
-    return Op(vjp(f.form, name, names.tensor("g") if g is None else g.form))
+    return Op(vjp(f.form, name, _cotangent(f.form, names.tensor("g") if g is None else g.form)))
+
+
+def _cotangent(f: Form, g: Form) -> Form:
+    """The incoming gradient with the shape of the output as it is written there.
+
+    Two formulas can be the same length; that they are becomes a requirement.
+    """
+    if g.shape == f.shape or g.rank != f.rank:
+        return g
+    same = tuple(eq(a, b) for a, b in zip(g.shape, f.shape, strict=True))
+    return g if all_of(*same) == FALSE else build(f.shape, lambda *i: g[i], same)
+
+
+def _mask(names: Names, f: Op) -> Op:
+    """Ones where the windows of a max pooling, laid side by side, hold their maximum: position
+    ``j`` of an axis is 1 where window ``j // k`` selects the tap ``j % k``."""
+    call = f.form.call
+    if call is None or call.operator != "max_pool":
+        raise WrongInput("mask: the operand is a max pooling; write mask(max_pool(x, k))")
+    given = dict(call.parameters)
+    dims: Any = given.get("dims")
+    count: int = f.form.rank if dims is None else dims
+    name, lead = str(given.get("selection", "σ")), f.form.rank - count
+    k = positive_axes(cast(Any, given["k"]), count, "kernel length")
+    shape = (*f.form.shape[:lead], *(a * m for a, m in zip(k, f.form.shape[lead:], strict=True)))
+
+    def body(*j: Expr) -> Value:
+        window = (*j[:lead], *(b // a for a, b in zip(k, j[lead:], strict=True)))
+        taps = selected(name, count, window)
+        held = (eq(t, b % a) for t, a, b in zip(taps, k, j[lead:], strict=True))
+        return constant(1).where(*held)
+
+    return Op(build(shape, body, f.form.requires))
 
 
 def _linear(form: Form, name: str) -> bool:
@@ -437,6 +477,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "length": _length,
     "overlap": _overlap,
     "row_entries": _entries,
+    "mask": _mask,
     "covered": _covered,
     "disjoint": _disjoint,
     "concat": _concat,

@@ -154,7 +154,9 @@ def serve(pipe: Connection, job: Job) -> None:
 
     import derive.claims.judge  # noqa: F401  (loading it is not part of any claim's time)
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command line is asked to stop, and stops this
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # the command line is asked to stop, and stops this
     _bound_memory()
     pipe.send((False, None))
     with contextlib.suppress(EOFError, OSError):

@@ -94,7 +94,9 @@ def _judge(statement: Statement, hypotheses: tuple[Cond, ...], condition: Cond |
             return _judge_sizes(cond if condition is None else iff(cond, condition), hypotheses)
         case Exists():
             if condition is not None:
-                raise NotSupported("judging: `iff` after `exists`; state the condition as a hypothesis")
+                raise NotSupported(
+                    "judging: `iff` after `exists`; state the condition as a hypothesis"
+                )
             return _judge_existence(statement, hypotheses)
         case Both(parts):
             return _judge_all(parts, hypotheses, condition)
@@ -215,7 +217,9 @@ def _judge_all(
                 return replace(f, assumed=assumed)
     conditions = [f.verdict.condition for f in found if isinstance(f.verdict, HoldsWhen)]
     if condition is not None:
-        return _Found(decide_holds((*hypotheses, *assumed), iff(all_of(*conditions), condition)), assumed)
+        return _Found(
+            decide_holds((*hypotheses, *assumed), iff(all_of(*conditions), condition)), assumed
+        )
     if not conditions:
         return _Found(Proved(), assumed)
     together = simplify(all_of(*conditions), (*hypotheses, *assumed))
@@ -225,9 +229,7 @@ def _judge_all(
     )
 
 
-def _judge_never(
-    part: Statement, hypotheses: tuple[Cond, ...], condition: Cond | None
-) -> _Found:
+def _judge_never(part: Statement, hypotheses: tuple[Cond, ...], condition: Cond | None) -> _Found:
     """The statement fails for all sizes: its weakest condition is never met."""
     found = _judge(part, hypotheses, None)
     facts = (*hypotheses, *found.assumed)
@@ -240,7 +242,9 @@ def _judge_never(
         case Refuted() if found.note:
             true_when = FALSE
         case _:
-            return replace(found, verdict=Undecided("it fails for some sizes; whether for all is open"))
+            return replace(
+                found, verdict=Undecided("it fails for some sizes; whether for all is open")
+            )
     wanted = negate(true_when)
     inner = _judge_sizes(wanted if condition is None else iff(wanted, condition), facts)
     return replace(inner, assumed=found.assumed)
@@ -258,5 +262,3 @@ def _judge_existence(statement: Exists, hypotheses: tuple[Cond, ...]) -> _Found:
     if isinstance(verdict, Refuted):
         note = f"no {statement.names[0]} of any length will do there"
     return _Found(verdict, note=note, kernel="" if kernel is None else kernel.name)
-
-

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NoReturn
 
 from derive.claims import functions
 from derive.claims.names import Names, bounded_names
@@ -25,6 +25,7 @@ from derive.claims.values import (
 from derive.errors import DeriveError, WrongInput
 from derive.expr import FALSE, TRUE, Cond, Expr, all_of, any_of, eq, lift, ne, negate
 from derive.form import Form, Ratio, add, build, constant
+from derive.operators import OPERATORS
 
 MAX_POWER = 6
 MAX_ARRAY = 1024
@@ -107,7 +108,7 @@ class _Reader:
         for node in ast.walk(tree):
             if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
                 name = node.value.id
-                if name in functions.FUNCTIONS or name in functions.OPERATORS:
+                if name in functions.FUNCTIONS or name in OPERATORS:
                     continue
                 parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
                 shape = tuple(self._integer(p) for p in parts)
@@ -421,7 +422,7 @@ class _Reader:
                 self.parsed.text, node.col_offset, f"{name}: {functions.signature_error(name, e)}"
             ) from None
 
-    def fail(self, node: ast.expr, expected: str) -> Any:
+    def fail(self, node: ast.expr, expected: str) -> NoReturn:
         raise ClaimError(self.parsed.text, getattr(node, "col_offset", 0), expected)
 
 
@@ -433,7 +434,7 @@ def scaled(form: Form, number: Ratio) -> Form:
     """An operator times a number."""
     if number == Ratio():
         return form
-    scale: Callable[..., Form] = functions.OPERATORS["scale"].build
+    scale: Callable[..., Form] = OPERATORS["scale"].build
     return scale(form, number.num, number.den)
 
 

@@ -69,7 +69,8 @@ def parse(text: str) -> Parsed:
     if not text.strip():
         raise WrongInput("reading the claim: it is empty; write something like flip(flip(x)) == x")
     words = _keywords(text)
-    start, exists = 0, ()
+    start = 0
+    exists: tuple[ast.expr, ...] = ()
     if words and words[0][0] == "exists":
         colon = next((p for w, p in words if w == ":"), None)
         if colon is None:
@@ -79,7 +80,8 @@ def parse(text: str) -> Parsed:
     cuts = [(w, p) for w, p in words if w in ("iff", "for") and p >= start]
     ends = [p for _, p in cuts] + [len(text)]
     body = _expression(text, start, ends[0])
-    iff, hypotheses = None, ()
+    iff: ast.expr | None = None
+    hypotheses: tuple[ast.expr, ...] = ()
     for (word, position), end in zip(cuts, ends[1:], strict=True):
         inner = _expression(text, position + len(word), end)
         if word == "iff" and iff is None:

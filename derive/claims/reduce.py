@@ -7,13 +7,15 @@ the count is at least 1" becomes the equality of an indicator with 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from derive.claims.values import Everywhere
 from derive.decide.normal import cells
 from derive.errors import NotSupported
 from derive.expr import Cond, Expr, Sym, all_of, any_of, eq, indicator, lift, ne, subst_cond
 from derive.form import Form, Value, build, constant, sigmas, tensor
 
-COMPARE = {
+COMPARE: dict[str, Callable[[Expr, Expr], Cond]] = {
     "==": eq,
     "!=": ne,
     "<": lambda a, b: a < b,
@@ -55,7 +57,9 @@ def everywhere(statement: Everywhere) -> tuple[Form, Form]:
     total = lift(0)
     for c in cells(form):
         if c.coefficient.den != 1:
-            raise NotSupported("comparing a count: it is not an integer; compare the operator itself")
+            raise NotSupported(
+                "comparing a count: it is not an integer; compare the operator itself"
+            )
         total = total + c.coefficient.num * indicator(all_of(*c.where))
     holds_here = COMPARE[statement.comparison](total, statement.bound)
 

@@ -33,6 +33,7 @@ from derive.table import coefficients, shape_at
 SAMPLES, TRIES = 7, 400
 DEPTH, KEPT = 3, 5
 PROOF_SECONDS = 1.5
+RIGHT_SHARE = 0.6  # of the time is for changes of the right side alone
 LARGE = ("n", "h", "m")
 
 
@@ -67,7 +68,11 @@ def repair(judgment: Judgment, seconds: float) -> Repair | None:
     if parsed.iff is not None:
         return _other_condition(parsed, judgment, end)
     body = parsed.body
-    if not isinstance(body, ast.Compare) or len(body.ops) != 1 or not isinstance(body.ops[0], ast.Eq):
+    if (
+        not isinstance(body, ast.Compare)
+        or len(body.ops) != 1
+        or not isinstance(body.ops[0], ast.Eq)
+    ):
         return None
     if isinstance(judgment.claim.statement, About):
         return _other_value(parsed, body, end)
@@ -95,7 +100,9 @@ def _other_condition(parsed: Parsed, judgment: Judgment, end: float) -> Repair |
     if judgment.exact is None:
         return None
     try:
-        state = _State(replace(parsed, iff=expression(str(judgment.exact))), words=("the condition",))
+        state = _State(
+            replace(parsed, iff=expression(str(judgment.exact))), words=("the condition",)
+        )
     except SyntaxError:
         return None
     return _proved(state, end)
@@ -142,12 +149,25 @@ def _search(parsed: Parsed, judgment: Judgment, end: float) -> Repair | None:
     samples = _samples(judgment)
     if not samples:
         return None
+    soon = time.monotonic() + RIGHT_SHARE * (end - time.monotonic())
+    first = _grow(parsed, judgment, samples, soon, left_too=False)
+    return first or _grow(parsed, judgment, samples, end, left_too=True)
+
+
+def _grow(
+    parsed: Parsed,
+    judgment: Judgment,
+    samples: Sequence[dict[str, int]],
+    end: float,
+    left_too: bool,
+) -> Repair | None:
+    """One change, then two, then three: of the right side, or of both."""
     frontier = [_State(parsed, score=_score(judgment.claim, samples))]
     seen = {written(parsed)}
     for depth in range(DEPTH):
         grown: list[_State] = []
         for state in frontier:
-            for edit in _changes(state, samples):
+            for edit in _changes(state, samples, left_too):
                 if time.monotonic() > end:
                     return None
                 new = _applied(state, edit, seen, samples)
@@ -173,7 +193,7 @@ def _applied(
     if text in seen or not isinstance(body, ast.Compare):
         return None
     seen.add(text)
-    if ast.dump(body.left) == ast.dump(body.comparators[0]):
+    if ast.unparse(body.left) == ast.unparse(body.comparators[0]):
         return None
     try:
         claim = read(text)
@@ -183,7 +203,9 @@ def _applied(
     return _State(parse(text), state.cost + edit.cost, (*state.words, edit.words), score)
 
 
-def _changes(state: _State, samples: Sequence[dict[str, int]]) -> Iterator[Edit]:
+def _changes(
+    state: _State, samples: Sequence[dict[str, int]], left_too: bool
+) -> Iterator[Edit]:
     body = state.parsed.body
     assert isinstance(body, ast.Compare)
     claim = read(written(state.parsed))
@@ -193,7 +215,7 @@ def _changes(state: _State, samples: Sequence[dict[str, int]]) -> Iterator[Edit]
     if left.rank == right.rank:
         gap = [a - b for a, b in zip(left.shape, right.shape, strict=True)]
     yield from _factor(body, claim, samples)
-    yield from edits(body, gap)
+    yield from edits(body, gap, left_too)
 
 
 def _defined(claim: Claim, sizes: dict[str, int]) -> bool:
@@ -237,7 +259,10 @@ def _has_functions(*forms: Form) -> bool:
         isinstance(a, Apply)
         for f in forms
         for t in f.terms
-        for e in (*(e for c in t.where for e in expressions(c)), *(e for r in t.reads for e in r.at))
+        for e in (
+            *(e for c in t.where for e in expressions(c)),
+            *(e for r in t.reads for e in r.at),
+        )
         for a in e.atoms()
     )
 
@@ -275,9 +300,7 @@ def _value(s: Sym, source: random.Random, wide: bool) -> int:
 # -- another constant ------------------------------------------------------------------------------
 
 
-def _factor(
-    body: ast.Compare, claim: Claim, samples: Sequence[dict[str, int]]
-) -> Iterator[Edit]:
+def _factor(body: ast.Compare, claim: Claim, samples: Sequence[dict[str, int]]) -> Iterator[Edit]:
     """The right side times a constant, where the two sides only differ by one.
 
     The ratio at the samples is written as a product of powers of the sizes.
@@ -343,11 +366,12 @@ def _times(side: ast.expr, number: Fraction, powers: dict[str, int]) -> tuple[as
 
     top, bottom = text(1, number.numerator), text(-1, number.denominator)
     whole = ast.unparse(side)
-    factor = top if bottom == "1" else f"{top}/{bottom}" if "*" not in bottom else f"{top}/({bottom})"
+    factor = (
+        top if bottom == "1" else f"{top}/{bottom}" if "*" not in bottom else f"{top}/({bottom})"
+    )
     if bottom == "1":
         written_out = f"({top})*({whole})"
     else:
         inner = f"({whole})" if top == "1" else f"({top})*({whole})"
         written_out = f"{inner}/({bottom})"
     return expression(written_out), f"times {factor}"
-

@@ -56,13 +56,15 @@ def expression(text: str) -> ast.expr:
     return ast.parse(text, mode="eval").body
 
 
-def edits(body: ast.Compare, gap: Sequence[Expr] = ()) -> list[Edit]:
+def edits(body: ast.Compare, gap: Sequence[Expr] = (), left_too: bool = True) -> list[Edit]:
     """Every change of one place, nearest first.
 
     ``gap`` is how much longer the left output is than the right one, along each axis.
     """
     found: list[Edit] = []
     for number, side in enumerate((body.left, body.comparators[0])):
+        if number == 0 and not left_too:
+            continue
         here: list[Edit] = []
         for call in _calls(side):
             here += [*_kernel(body, call), *_padding(body, call), *_spread(body, call)]
@@ -115,7 +117,9 @@ def _kernel(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
         return
     shown = ast.unparse(kernel)
     if isinstance(kernel, ast.Call) and _name(kernel) == "flip" and not kernel.keywords:
-        yield Edit(1.0, f"{ast.unparse(kernel.args[0])} is not flipped", put(body, kernel, kernel.args[0]))
+        yield Edit(
+            1.0, f"{ast.unparse(kernel.args[0])} is not flipped", put(body, kernel, kernel.args[0])
+        )
     else:
         turned = ast.Call(ast.Name("flip"), [kernel], [])
         yield Edit(1.0, f"{shown} is flipped", put(body, kernel, turned))
@@ -136,7 +140,7 @@ def _padding(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
             new = None if name == "valid" else ast.Constant(name)
             words = f"{name} padding instead of {old.strip(chr(39))}"
             yield Edit(1.2, words, put(body, call, _with(call, padding=new)))
-    if given is None or isinstance(given, ast.Constant) and isinstance(given.value, str):
+    if given is None or (isinstance(given, ast.Constant) and isinstance(given.value, str)):
         return
     options: list[tuple[float, str]] = []
     if isinstance(given, ast.Tuple) and len(given.elts) == 2:
@@ -146,8 +150,7 @@ def _padding(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
     elif not isinstance(given, ast.Tuple):
         options = [(1.5, f"{old} + 1"), (1.5, f"{old} - 1"), (1.5, f"({old}, {old} - 1)")]
         options += [(1.5, f"({old} - 1, {old})")]
-        kernel = _operand(call, 1)
-        k = {"w": "k", "v": "l"}.get(ast.unparse(kernel)) if kernel is not None else None
+        k = _taps(call)
         if k is not None:
             options += [(1.4, f"({k} - 1)//2"), (1.3, f"(({k} - 1)//2, {k}//2)")]
             options += [(1.3, f"({k}//2, ({k} - 1)//2)"), (1.4, f"{k} - 1 - {old}")]
@@ -168,7 +171,11 @@ def _spread(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
     if given.get("stride") is not None or given.get("dilation") is not None:
         if "dilation" in takes:
             swapped = _with(call, stride=given.get("dilation"), dilation=given.get("stride"))
-            yield Edit(1.3, "stride and dilation are exchanged", put(body, call, swapped))
+            both = [n for n in ("stride", "dilation") if given.get(n) is not None]
+            words = "stride and dilation are exchanged"
+            if len(both) == 1:
+                words = f"{both[0]} becomes {'dilation' if both == ['stride'] else 'stride'}"
+            yield Edit(1.3, words, put(body, call, swapped))
     for old, value in given.items():
         if value is None:
             continue
@@ -208,7 +215,8 @@ def _order(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
         return
     deep = ast.Call(call.func, [inner.args[0], *call.args[1:]], call.keywords)
     turned = ast.Call(inner.func, [deep, *inner.args[1:]], inner.keywords)
-    words = f"the order of {_name(call)} and {_name(inner)} is exchanged"
+    both = f"{_name(call)} and {_name(inner)}" if _name(call) != _name(inner) else "the two"
+    words = f"the order of {both} is exchanged"
     yield Edit(1.2, words, put(body, call, turned))
 
 
@@ -218,7 +226,7 @@ def _numbers(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
     plain = [a for a in call.args[tensors:] if not isinstance(a, (ast.Tuple, ast.List))]
     plain += [k.value for k in call.keywords if k.arg not in ("padding", "dims")]
     for a in plain:
-        if isinstance(a, ast.Constant) and not isinstance(a.value, int) or _is_flag(a):
+        if (isinstance(a, ast.Constant) and not isinstance(a.value, int)) or _is_flag(a):
             continue
         for change in ("+ 1", "- 1"):
             text = f"{ast.unparse(a)} {change}"
@@ -254,11 +262,7 @@ def _lengthen(body: ast.expr, side: ast.expr, gap: Sequence[Expr]) -> Iterator[E
 
 def _behind(body: ast.expr, call: ast.Call, more: str) -> Iterator[Edit]:
     given = _keyword(call, "padding")
-    kernel = _operand(call, 1)
-    bare = kernel
-    while isinstance(bare, ast.Call) and _name(bare) == "flip" and bare.args:
-        bare = bare.args[0]
-    k = {"w": "k", "v": "l"}.get(ast.unparse(bare)) if bare is not None else None
+    k = _taps(call)
     d = _keyword(call, "dilation")
     lo = hi = "0"
     if isinstance(given, ast.Constant) and given.value == "full":
@@ -277,6 +281,14 @@ def _behind(body: ast.expr, call: ast.Call, more: str) -> Iterator[Edit]:
     yield Edit(1.2, words, put(body, call, _with(call, padding=new)))
 
 
+def _taps(call: ast.Call) -> str | None:
+    """The kernel length of a call whose kernel is a standard tensor, flipped or not."""
+    bare = _operand(call, 1)
+    while isinstance(bare, ast.Call) and _name(bare) == "flip" and bare.args:
+        bare = bare.args[0]
+    return {"w": "k", "v": "l"}.get(ast.unparse(bare)) if bare is not None else None
+
+
 def length_text(e: Expr) -> str:
     """An integer expression as text; a remainder as one.
 
@@ -286,6 +298,8 @@ def length_text(e: Expr) -> str:
     '(n - k) % s'
     """
     for a in e.atoms():
+        if isinstance(a, Div) and -e == a.num - a.den * Expr({(a,): 1}):
+            return f"-({length_text(-e)})"
         if isinstance(a, Div) and e == a.num - a.den * Expr({(a,): 1}):
             num = str(a.num) if a.num.symbol else f"({a.num})"
             den = str(a.den) if a.den.symbol or a.den.constant else f"({a.den})"

@@ -87,7 +87,9 @@ def blank(entry: Entry) -> Row:
     return Row(
         schema=SCHEMA,
         id=entry.id or None,
-        claim=" ".join(entry.claim.split()) if len(entry.claim) <= 20_000 else entry.claim[:200] + "…",
+        claim=" ".join(entry.claim.split())
+        if len(entry.claim) <= 20_000
+        else entry.claim[:200] + "…",
         statement=entry.statement or None,
         source=made,
         verdict="undecided",
@@ -164,7 +166,11 @@ def hypotheses(claim: Any) -> list[str]:
     from derive.expr import cond_symbols
 
     symbols = {s for form in forms(claim.statement) for s in form.sizes()}
-    conds = [*claim.hypotheses, *conditions(claim.statement), *([] if claim.iff is None else [claim.iff])]
+    conds = [
+        *claim.hypotheses,
+        *conditions(claim.statement),
+        *([] if claim.iff is None else [claim.iff]),
+    ]
     symbols |= {s for c in conds for s in cond_symbols(c)}
     listed = sorted((s for s in symbols if s.minimum is not None), key=lambda s: s.name)
     carried = [f"{s.name} >= {s.minimum}" for s in listed]
@@ -176,7 +182,10 @@ def forms(statement: Any) -> Iterator[Any]:
     for name in ("left", "right", "count"):
         if hasattr(statement, name):
             yield getattr(statement, name)
-    for part in (*getattr(statement, "parts", ()), *filter(None, [getattr(statement, "part", None)])):
+    for part in (
+        *getattr(statement, "parts", ()),
+        *filter(None, [getattr(statement, "part", None)]),
+    ):
         yield from forms(part)
 
 
@@ -184,7 +193,10 @@ def conditions(statement: Any) -> Iterator[Any]:
     """The conditions on sizes that a statement is made of."""
     if hasattr(statement, "cond"):
         yield statement.cond
-    for part in (*getattr(statement, "parts", ()), *filter(None, [getattr(statement, "part", None)])):
+    for part in (
+        *getattr(statement, "parts", ()),
+        *filter(None, [getattr(statement, "part", None)]),
+    ):
         yield from conditions(part)
 
 
@@ -378,7 +390,9 @@ def lines(row: Row) -> list[tuple[str, str]]:
     if row["witness"]:
         told.append(("plain", f"  the kernel: {row['witness']}"))
     if row["counterexample"]:
-        lead = "smallest counterexample" if row["verdict"] == "refuted" else "otherwise, for example"
+        lead = (
+            "smallest counterexample" if row["verdict"] == "refuted" else "otherwise, for example"
+        )
         told.append(("plain", f"  {lead}: {row['counterexample']['text']}"))
     if row["note"]:
         told.append(("plain", f"  note: {row['note']}"))
@@ -429,4 +443,3 @@ def counts(rows: Sequence[Row]) -> str:
     if asked:
         told.append(f"{asked - missed} of {asked} as expected")
     return ", ".join(told)
-

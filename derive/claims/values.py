@@ -62,7 +62,8 @@ class Everywhere:
 @dataclass(frozen=True)
 class Exists:
     """There are tensors ``names`` (fixed kernels, independent of ``x``) that make two operators the
-    same, for every value of the other tensors and every selection."""
+    same, for every value of the other tensors and every selection.
+    """
 
     names: tuple[str, ...]
     left: Form

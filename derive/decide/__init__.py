@@ -1,0 +1,1 @@
+"""Deciding: normal forms, the solvers, verdicts, and weakest conditions."""

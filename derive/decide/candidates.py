@@ -132,24 +132,10 @@ def _features(parameters: Sequence[Sym], seen: Sequence[Expr], grid: Grid) -> li
 
     for p in parameters:
         put(_expr(p), 1.0, basic=True)
-    for e in seen:
-        for monomial, _ in e.terms:
-            if len(monomial) == 2 and all(isinstance(a, Sym) for a in monomial):
-                one, other = (Expr({(v,): 1}) for v in monomial)
-                put(one * other, 2.0, basic=True)
-                for u, v in ((one, other), (other, one)):
-                    if any(dict(x.terms).get((_atom(u),)) in (1, -1) for x in seen):
-                        put(u * (v - 1), 1.9, basic=True)
-    for e in seen:
-        for a in e.atoms():
-            if isinstance(a, Div):
-                # what a form divides is natural to speak of, however long it is
-                cost = min(_cost(a.num), 2.5 + 0.1 * len(a.num.terms))
-                put(_without_constant(a.num), cost)
-                put(a.num, cost + 0.1)
-                if a.den.symbols():
-                    put(Expr({(a,): 1}), cost + 2.5)
-                put(a.num % a.den, cost + min(_cost(a.den), 2.0))
+    for e, cost in _products(seen):
+        put(e, cost, basic=True)
+    for e, cost in _quotients(seen):
+        put(e, cost)
     for e in sorted(seen, key=_cost):
         if not any(isinstance(a, Max | Indicator) for a in e.atoms()):
             put(e, _cost(e))
@@ -158,6 +144,33 @@ def _features(parameters: Sequence[Sym], seen: Sequence[Expr], grid: Grid) -> li
 
 def _atom(e: Expr) -> Any:
     return e.terms[0][0][0]
+
+
+def _products(seen: Sequence[Expr]) -> Iterator[tuple[Expr, float]]:
+    """``d*k`` where it occurs, and ``d*(k - 1)`` where ``d`` occurs beside it."""
+    for e in seen:
+        for monomial, _ in e.terms:
+            if len(monomial) == 2 and all(isinstance(a, Sym) for a in monomial):
+                one, other = (Expr({(v,): 1}) for v in monomial)
+                yield one * other, 2.0
+                for u, v in ((one, other), (other, one)):
+                    if any(dict(x.terms).get((_atom(u),)) in (1, -1) for x in seen):
+                        yield u * (v - 1), 1.9
+
+
+def _quotients(seen: Sequence[Expr]) -> Iterator[tuple[Expr, float]]:
+    """What is divided, the quotient, and the remainder.
+
+    What a form divides is natural to speak of, however long it is.
+    """
+    for a in (a for e in seen for a in e.atoms()):
+        if isinstance(a, Div):
+            cost = min(_cost(a.num), 2.5 + 0.1 * len(a.num.terms))
+            yield _without_constant(a.num), cost
+            yield a.num, cost + 0.1
+            if a.den.symbols():
+                yield Expr({(a,): 1}), cost + 2.5
+            yield a.num % a.den, cost + min(_cost(a.den), 2.0)
 
 
 def _without_constant(e: Expr) -> Expr:
@@ -198,7 +211,7 @@ def _combinations(features: Sequence[Feature]) -> Iterator[tuple[Expr, Ints, flo
         cost = f.cost + g.cost
         yield f.expr - g.expr, f.values - g.values, cost, False
         if f.parameter or g.parameter:
-            yield f.expr + g.expr, f.values + g.values, cost + 0.2, False
+            yield f.expr + g.expr, f.values + g.values, cost + 0.5, False
             yield f.expr - 2 * g.expr, f.values - 2 * g.values, cost + 0.5, False
             yield g.expr - 2 * f.expr, g.values - 2 * f.values, cost + 0.5, False
     basic = [f for f in features if f.basic][:BASIC_LIMIT]

@@ -170,9 +170,9 @@ def decide_holds(
     found = smallest(conds, symbols, laws=laws, seconds=seconds)
     if found is None:
         return Undecided(f"{statement} is false for some sizes but no small ones were found")
-    if not any(isinstance(a, Apply) for c in conds for e in expressions(c) for a in e.atoms()):
-        if not holds(all_of(*conds), found):
-            raise AssertionError(f"the solver's counterexample {found} does not reproduce")
+    plain = not any(isinstance(a, Apply) for c in conds for e in expressions(c) for a in e.atoms())
+    if plain and not holds(all_of(*conds), found):
+        return Undecided(f"the solver's values {found} do not show that {statement} is false")
     return Refuted(Counterexample("sizes", tuple(found.items())))
 
 
@@ -254,8 +254,7 @@ def equal_cells(
     paired = _pair(facts, list(ours), list(theirs), laws, seconds)
     if paired is not None:
         return paired
-    answer = ask(facts, negate(difference(ours, theirs)), laws=laws, seconds=seconds)
-    return answer
+    return ask(facts, negate(difference(ours, theirs)), laws=laws, seconds=seconds)
 
 
 def _same_cells(
@@ -428,7 +427,7 @@ def function_tables(
     ]
     allowed = [_allowed(name, a, sizes, laws, extent) for name, a in points]
     for tried, choice in enumerate(product(*allowed)):
-        if tried >= FUNCTION_TABLES:
+        if tried >= FUNCTION_TABLES or time_left() <= 0:
             return
         tables: dict[str, dict[tuple[int, ...], int]] = {name: {} for name in arities}
         for (name, a), v in zip(points, choice, strict=True):
@@ -442,14 +441,16 @@ def _allowed(
     name: str, at: tuple[int, ...], sizes: dict[str, int], laws: Sequence[Law], extent: int
 ) -> list[int]:
     values = []
-    for v in range(extent + 1):
+    ours = [law for law in laws if law.function == name]
+    for v in (-1, *range(extent + 1)):
         env: dict[str, Any] = {**sizes, name: lambda *_, v=v: v}
         ok = True
-        for law in laws:
-            if law.function == name:
-                env.update({p.name: i for p, i in zip(law.parameters, at, strict=True)})
-                ok = ok and bool(holds(law.cond, env))
-        if ok:
+        for law in ours:
+            env.update({p.name: i for p, i in zip(law.parameters, at, strict=True)})
+            ok = ok and bool(holds(law.cond, env))
+        if ok and v == -1 and ours:
+            return [0]  # the laws say nothing of this argument: it is none of the function
+        if ok and v >= 0:
             values.append(v)
     return values
 

@@ -25,7 +25,16 @@ from derive.decide.verdict import Counterexample, Proved, Refuted, Undecided, Ve
 from derive.errors import DeriveError, NotSupported, WrongInput
 from derive.expr import Cond, Div, Expr, Sym, all_of, expressions, holds, lift, subst_cond
 from derive.form import Form, substitute, tensor
-from derive.operators import box, convolve, decimate, flip, nearest_upsample, pad, scale, zero_insert
+from derive.operators import (
+    box,
+    convolve,
+    decimate,
+    flip,
+    nearest_upsample,
+    pad,
+    scale,
+    zero_insert,
+)
 from derive.table import coefficients, shape_at
 
 DATA = ("x", "g", "y")
@@ -75,7 +84,9 @@ def solvable_at(
     known = sorted({k for r in rows.values() for k in r if k[0] != unknown}, key=str)
     if not rows or not known:
         return True
-    table = [[QQ(*_pair(r.get(k, Fraction(0)))) for k in (*unknowns, *known)] for r in rows.values()]
+    table = [
+        [QQ(*_pair(r.get(k, Fraction(0)))) for k in (*unknowns, *known)] for r in rows.values()
+    ]
     whole = DomainMatrix(table, (len(table), len(unknowns) + len(known)), QQ)
     part = whole[:, : len(unknowns)] if unknowns else None
     return bool(whole.rank() == (part.rank() if part is not None else 0))
@@ -94,7 +105,8 @@ def decide_exists(
     laws: Sequence[Law] = (),
 ) -> tuple[Verdict, Found | None]:
     """Decide whether for all sizes there is such a kernel, of any length where the length of the
-    unknown tensor is a symbol of its own."""
+    unknown tensor is a symbol of its own.
+    """
     lengths = _own_lengths(left, right, unknown)
     parameters = sorted(({*left.sizes(), *right.sizes()} - lengths), key=lambda s: s.name)
     conds = (*hypotheses, *left.requires, *right.requires)
@@ -125,7 +137,8 @@ def decide_exists(
 
 def _own_lengths(left: Form, right: Form, unknown: str) -> set[Sym]:
     """The lengths of the unknown tensor that are free to choose: symbols that nothing else speaks
-    of but the operator that the unknown tensor is an operand of."""
+    of but the operator that the unknown tensor is an operand of.
+    """
     shape = next(s for f in (left, right) for t, s in f.tensors if t == unknown)
     fixed: set[Sym] = set()
     for f in (left, right):
@@ -214,7 +227,9 @@ def _family(left: Form, right: Form, unknown: str) -> Iterator[tuple[Form, str]]
     known = {t: s for f in (left, right) for t, s in f.tensors if t not in DATA and t != unknown}
     symbols = sorted({*left.sizes(), *right.sizes()}, key=lambda s: s.name)
     factors = [Expr({(s,): 1}) for s in symbols if s.name[0] in "sdk"]
-    numbers = {e.constant for f in (left, right) for t in f.terms for c in t.where for e in _parts(c)}
+    numbers = {
+        e.constant for f in (left, right) for t in f.terms for c in t.where for e in _parts(c)
+    }
     factors += [lift(v) for v in sorted(n for n in numbers if n is not None and 2 <= n <= 8)]
     bases: list[tuple[Form, str]] = [(tensor(t, *s), t) for t, s in known.items() if len(s) == 1]
     if not bases:

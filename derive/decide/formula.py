@@ -22,8 +22,9 @@ from derive.expr import Cond, all_of, any_of
 LEARN = 260  # samples of each kind that the search looks at; all others are checked afterwards
 CONSIDERED = 3000  # candidates that the search looks at
 NODES = 6_000
-PER_TERM = 0.7
-CHEAP = 2 * (PER_TERM + 1)  # what two terms cost at least
+PER_TERM = 0.1
+PER_LITERAL = 0.3
+CHEAP = 2 * (PER_TERM + PER_LITERAL + 1)  # what two terms cost at least
 
 Matrix = npt.NDArray[np.bool_]
 Term = tuple[int, ...]
@@ -39,7 +40,7 @@ class Formula:
     @property
     def cost(self) -> float:
         """What it costs to read."""
-        return sum(PER_TERM + sum(c.cost for c in clause) for clause in self.clauses)
+        return sum(PER_TERM + sum(PER_LITERAL + c.cost for c in clause) for clause in self.clauses)
 
     def cond(self) -> Cond:
         """The formula as a condition."""
@@ -186,7 +187,7 @@ def _disjunction(at_true: Matrix, at_false: Matrix, costs: Sequence[float]) -> l
 
 
 def _price(term: Term, costs: Sequence[float]) -> float:
-    return PER_TERM + sum(costs[i] for i in term)
+    return PER_TERM + sum(PER_LITERAL + costs[i] for i in term)
 
 
 def _short_terms(at_true: Matrix, at_false: Matrix, costs: Sequence[float]) -> list[Term]:
@@ -211,7 +212,7 @@ def _conjunctions(problem: _Problem, wanted: int) -> list[Term]:
         return []
     usable = [i for i, mask in enumerate(problem.at_true) if mask & wanted == wanted]
     killed: list[tuple[int, float, Term]] = [
-        (problem.false & ~problem.at_false[i], problem.costs[i], (i,)) for i in usable
+        (problem.false & ~problem.at_false[i], PER_LITERAL + problem.costs[i], (i,)) for i in usable
     ]
     sets = _undominated(killed)
     chosen = cheapest_cover(problem.false, [(m, c) for m, c, _ in sets])

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from derive.decide.equality import (
     _all_parameters,
-    functions_of,
     check_tensors,
     counterexample_at,
     decide_equal,
     decide_holds,
     difference,
+    functions_of,
     grouped,
 )
 from derive.decide.normal import cells, evidently_positive

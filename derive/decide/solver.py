@@ -75,6 +75,7 @@ class Translation:
         self._atoms: dict[Atom, Any] = {}
 
     def cond(self, c: Cond) -> Any:
+        """A condition as a solver term."""
         match c:
             case Ge(e):
                 return self.expr(e) >= 0
@@ -89,6 +90,7 @@ class Translation:
         raise TypeError(f"not a condition: {c!r}")
 
     def expr(self, e: Expr) -> Any:
+        """An integer expression as a solver term."""
         total: list[Any] = []
         for monomial, c in e.terms:
             product: Any = z3.IntVal(c, self.context)
@@ -100,6 +102,7 @@ class Translation:
         return total[0] if len(total) == 1 else z3.Sum(total)
 
     def atom(self, a: Atom) -> Any:
+        """An atom as a solver term; what defines it joins ``definitions``."""
         if a not in self._atoms:
             self._atoms[a] = self._make(a)
         return self._atoms[a]
@@ -238,7 +241,7 @@ def _factored(conds: Iterable[Cond], t: Translation) -> list[Any]:
     """
     names: dict[Expr, Any] = {}
     found: list[Any] = []
-    for c in dict.fromkeys(p for c in conds for p in conjuncts(c)):
+    for c in dict.fromkeys(p for whole in conds for p in conjuncts(whole)):
         if not isinstance(c, (Eq, Ge)):
             continue
         for v in sorted(c.expr.symbols(), key=lambda s: s.name):
@@ -353,7 +356,8 @@ _deadline: ContextVar[float] = ContextVar("deadline", default=inf)
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Everything that is asked inside must be answered within so many seconds in all; what is
-    asked later is answered UNKNOWN.  Limits inside limits never extend the outer one."""
+    asked later is answered UNKNOWN.  Limits inside limits never extend the outer one.
+    """
     token = _deadline.set(min(_deadline.get(), time.monotonic() + seconds))
     try:
         yield

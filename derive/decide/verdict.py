@@ -15,7 +15,8 @@ class Counterexample:
 
     ``kind`` is ``"shape"`` (the output shapes differ), ``"value"`` (a coefficient differs: at
     ``output`` and ``reads``, ``left`` against ``right``), ``"undefined"`` (``requirement`` of an
-    operator fails), ``"existence"`` (no kernel solves the equations) or ``"sizes"`` (a statement about sizes alone is false).
+    operator fails), ``"existence"`` (no kernel solves the equations) or ``"sizes"`` (a statement
+    about sizes alone is false).
     """
 
     kind: str

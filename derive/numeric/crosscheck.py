@@ -50,6 +50,7 @@ class CheckRow:
 
     @property
     def ok(self) -> bool:
+        """Did every oracle agree?"""
         return all(r for _, r in self.results)
 
 
@@ -62,6 +63,7 @@ class PartCheck:
 
     @property
     def ok(self) -> bool:
+        """Were there configurations, and did all of them agree?"""
         return bool(self.rows) and all(r.ok for r in self.rows)
 
 
@@ -69,7 +71,8 @@ def cross_check(
     theorem: Theorem, configurations: int = CONFIGURATIONS, frameworks: Sequence[str] = ()
 ) -> tuple[PartCheck, ...]:
     """Check every part at ``configurations`` seeded configurations (fewer only where the
-    hypotheses allow fewer)."""
+    hypotheses allow fewer).
+    """
     oracles = {**ORACLES, **{f: FRAMEWORKS[f] for f in frameworks}}
     checks = []
     for index, part in enumerate(theorem.parts):
@@ -163,9 +166,7 @@ def _small_enough(part: Part) -> Callable[[dict[str, int]], bool]:
     def keep(sizes: dict[str, int]) -> bool:
         try:
             outputs = [shape_at(f, sizes) for f in forms]
-            inputs = [
-                tuple(concrete(n, sizes) for n in s) for f in forms for _, s in tensors_of(f)
-            ]
+            inputs = [tuple(concrete(n, sizes) for n in s) for f in forms for _, s in tensors_of(f)]
         except (KeyError, ZeroDivisionError):
             return False
         large = any(int(np.prod(s)) > LARGEST_TENSOR for s in (*outputs, *inputs))

@@ -93,7 +93,8 @@ def run(
     form: Form, sizes: Sizes, tensors: Mapping[str, Array], oracle: Oracle = loop_oracle
 ) -> Array:
     """The value of an operator expression; sums and operators that the oracle does not have are
-    evaluated from their definition."""
+    evaluated from their definition.
+    """
     call = form.call
     if call is None:
         return naive_sum(form, sizes, tensors)
@@ -179,11 +180,13 @@ def arguments(
 
 def _beyond_frameworks(numbers: dict[str, Any]) -> bool:
     """Is there room for a whole window in the padding behind?  The rule that drops windows was only
-    made for less."""
+    made for less.
+    """
     padding, k, d = (numbers.get(name, 0) for name in ("padding", "k", "dilation"))
     flat = np.ravel(np.asarray(padding)).tolist()
     shortest = int(np.min(np.asarray(k))) - 1
-    return max([*flat, 0]) > max(1, int(np.min(np.asarray(d)) or 1)) * shortest
+    reach = max(1, int(np.min(np.asarray(d)) or 1)) * shortest
+    return bool(max([*flat, 0]) > reach)
 
 
 def _number(value: object, sizes: Sizes) -> Any:

@@ -38,6 +38,7 @@ class Operator:
 
     @property
     def summary(self) -> str:
+        """The first line of the operator's documentation."""
         return (inspect.getdoc(self.build) or "").split("\n", 1)[0]
 
 

@@ -28,7 +28,8 @@ Row: TypeAlias = Callable[[Integer], Value]
 @dataclass(frozen=True)
 class Change:
     """A new axis: its length, the value ``read(row, i)`` at ``i`` (where ``row(j)`` is the old value
-    at ``j`` on that axis), and what it requires."""
+    at ``j`` on that axis), and what it requires.
+    """
 
     length: Expr
     read: Callable[[Row, Expr], Value]
@@ -49,7 +50,8 @@ def along_each(
     x: Form, dims: int | None, what: str, change: Callable[[int, Expr], Change | None]
 ) -> Form:
     """Change each of the last ``dims`` axes (all by default): ``change(a, n)`` says how to change
-    the ``a``-th of them, of length ``n``; None leaves it as it is."""
+    the ``a``-th of them, of length ``n``; None leaves it as it is.
+    """
     y, first = x, spatial(x, x.rank if dims is None else dims, what)
     for axis in range(first, x.rank):
         new = change(axis - first, x.shape[axis])

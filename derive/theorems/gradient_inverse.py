@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from derive.expr import (
     Expr,
+    Integer,
     all_of,
     any_of,
     between,
@@ -13,7 +14,7 @@ from derive.expr import (
     offset,
     sizes,
 )
-from derive.form import Form, Value, build, sigma, sigmas, substitute, tensor, vjp
+from derive.form import Form, Value, build, sigma, sigmas, tensor, vjp
 from derive.operators import correlate, one_hot
 from derive.shapes import conv_length
 from derive.theorems.gradient_common import (
@@ -30,7 +31,7 @@ from derive.theorems.model import Equal, EqualIff, Holds, Part, Theorem, Twin, t
 
 def _gram(y: Form) -> Form:
     """``Aᵀ A x`` for an operator ``y = A x``."""
-    return substitute(vjp(y, "x", tensor("g", *y.shape)), "g", y)
+    return vjp(y, "x", y)
 
 
 def _norm(w: Form, x: Form) -> Form:
@@ -152,17 +153,18 @@ def _rows_orthogonal() -> tuple[Part, ...]:
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     x, w = tensor("x", n), tensor("w", k)
 
-    def other(y: Form) -> tuple[Form, Form]:
-        g = tensor("g", *y.shape)
-        return substitute(y, "x", vjp(y, "x", g)), _norm(w, g)
+    def rows(p_lo: Integer, p_hi: Integer, d: Integer) -> tuple[Form, Form]:
+        def conv(z: Form) -> Form:
+            return correlate(z, w, stride=s, padding=(p_lo, p_hi), dilation=d)
 
-    cropped = correlate(x, w, stride=s, dilation=d, padding=(p_lo, p_hi))
-    valid = correlate(x, w, stride=s)
+        g = tensor("g", *conv(x).shape)
+        return conv(vjp(conv(x), "x", g)), _norm(w, g)
+
     return (
         Part(
             "$A A^{\\mathsf T} = \\lVert w\\rVert^2 I$ where a window ends before the next one starts "
             "and none reads padding:",
-            Equal(*other(cropped)),
+            Equal(*rows(p_lo, p_hi, d)),
             (
                 n + p_lo + p_hi >= d * (k - 1) + 1,
                 s >= d * (k - 1) + 1,
@@ -176,7 +178,7 @@ def _rows_orthogonal() -> tuple[Part, ...]:
             "Without padding and dilation, exactly when the windows do not overlap ($k \\le s$) or "
             "there is only one ($n < k + s$):",
             EqualIff(
-                *other(valid),
+                *rows(0, 0, 1),
                 any_of(k <= s, n <= k + s - 1),
                 witnesses=({"i0": 0, "g.0": 1, "w.0": s, "w′.0": 0},),
                 fixed=({"s": 2}, {"s": 3}),
@@ -245,14 +247,18 @@ def _two_correlations() -> Part:
     b = axis("2")
     b = Axis(a.m, b.k, b.s, b.d, b.e, b.p_lo, b.p_hi)
     x, w, v = tensor("x", a.n), tensor("w", a.k), tensor("v", b.k)
-    h, g = tensor("h", a.m), tensor("g", b.m)
+    g = tensor("g", b.m)
     inner = correlate(x, w, stride=a.s, padding=a.padding, dilation=a.d, base_dilation=a.e)
-    outer = correlate(h, v, stride=b.s, padding=b.padding, dilation=b.d, base_dilation=b.e)
+
+    def outer(h: Form) -> Form:
+        return correlate(h, v, stride=b.s, padding=b.padding, dilation=b.d, base_dilation=b.e)
+
+    last = vjp(outer(tensor("h", a.m)), "h", g)
     return Part(
         "For two correlations, every parameter of both free:",
         Equal(
-            vjp(substitute(outer, "h", inner), "x", g),
-            substitute(vjp(inner, "x", h), "h", vjp(outer, "h", g)),
+            vjp(outer(inner), "x", g),
+            vjp(inner, "x", last),
         ),
         (a.fits, b.fits),
         instance={
@@ -269,16 +275,15 @@ def _valid_commute() -> Part:
     reach1, reach2 = d1 * (k1 - 1), d2 * (k2 - 1)
     g = tensor("g", n - reach1 - reach2)
 
-    def back(h: Form, kernel: Form, length: Expr, dilation: Expr) -> Form:
-        y = correlate(tensor("x", length), kernel, dilation=dilation)
-        return substitute(vjp(y, "x", tensor("h", *y.shape)), "h", h)
-
+    x, xw, xv = tensor("x", n), tensor("xw", n - reach1), tensor("xv", n - reach2)
+    over_w, over_v = correlate(x, w, dilation=d1), correlate(x, v, dilation=d2)
+    v_last, w_last = correlate(xw, v, dilation=d2), correlate(xv, w, dilation=d1)
     return Part(
         "Stride 1 without padding: the VJPs with respect to inputs of the lengths that fit commute, "
         "any dilations:",
         Equal(
-            back(back(g, v, n - reach1, d2), w, n, d1),
-            back(back(g, w, n - reach2, d1), v, n, d2),
+            vjp(over_w, "x", vjp(v_last, "xw", g)),
+            vjp(over_v, "x", vjp(w_last, "xv", g)),
         ),
         (n >= reach1 + reach2 + 1,),
         instance={"n": 5, "k1": 2, "k2": 3, "d1": 2, "d2": 1},
@@ -294,7 +299,7 @@ def _zero_padded() -> tuple[Form, Form, tuple[Expr, ...]]:
 
     def back(h: Form, kernel: Form, padding: tuple[Expr, Expr]) -> Form:
         y = correlate(tensor("x", n), kernel, padding=padding)
-        return substitute(vjp(y, "x", tensor("h", n)), "h", h)
+        return vjp(y, "x", h)
 
     reverse = back(back(g, v, (q_lo, q_hi)), w, (p_lo, p_hi))
     same = back(back(g, w, (p_lo, p_hi)), v, (q_lo, q_hi))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from derive.expr import Expr, offset, sizes
-from derive.form import Value, build, sigmas, substitute, tensor, vjp
+from derive.form import Form, Value, build, sigmas, tensor, vjp
 from derive.operators import conv_transpose, correlate, crop, flip, permute
 from derive.shapes import conv_transpose_length
 from derive.theorems.gradient_common import (
@@ -27,12 +27,16 @@ def trilinear_symmetry() -> Theorem:
     """Forward, the two gradients and the double backward: one trilinear form."""
     a = axis()
     x, w, g = tensor("x", a.n), tensor("w", a.k), tensor("g", a.m)
-    y = correlate(x, w, stride=a.s, padding=a.padding, dilation=a.d, base_dilation=a.e)
+
+    def conv(z: Form, kernel: Form) -> Form:
+        return correlate(z, kernel, stride=a.s, padding=a.padding, dilation=a.d, base_dilation=a.e)
+
+    y = conv(x, w)
     to_x, to_w = vjp(y, "x", g), vjp(y, "w", g)
     # cotangents of the two gradients: v has the shape of x, u that of w
     v, u = tensor("v", a.n), tensor("u", a.k)
     second = inner(v, to_x) + inner(u, to_w)
-    with_v, with_u = substitute(y, "x", v), substitute(y, "w", u)
+    x_of_u, w_of_v = vjp(conv(x, u), "x", g), vjp(conv(v, w), "w", g)
     sizes_1d = {"n": 4, "k": 3, "s": 2, "d": 1, "e": 1, "p_lo": 1, "p_hi": 2}
 
     def triple() -> Value:
@@ -84,7 +88,7 @@ def trilinear_symmetry() -> Theorem:
             Part(
                 "The input gradient, differentiated with respect to $w$ with the cotangent $v$, is the "
                 "weight gradient with $v$ in the place of $x$:",
-                Equal(vjp(to_x, "w", v), substitute(to_w, "x", v)),
+                Equal(vjp(to_x, "w", v), w_of_v),
                 (a.fits,),
                 instance=sizes_1d,
                 wrt="g",
@@ -92,7 +96,7 @@ def trilinear_symmetry() -> Theorem:
             Part(
                 "The weight gradient, differentiated with respect to $x$ with the cotangent $u$, is "
                 "the input gradient with $u$ in the place of $w$:",
-                Equal(vjp(to_w, "x", u), substitute(to_x, "w", u)),
+                Equal(vjp(to_w, "x", u), x_of_u),
                 (a.fits,),
                 instance=sizes_1d,
                 wrt="g",
@@ -100,21 +104,21 @@ def trilinear_symmetry() -> Theorem:
             Part(
                 "Double backward of $\\langle v, \\nabla_x\\rangle + \\langle u, \\nabla_w\\rangle$ "
                 "with respect to $g$: $\\operatorname{corr}(v, w) + \\operatorname{corr}(x, u)$:",
-                Equal(gradient(second, "g"), with_v + with_u),
+                Equal(gradient(second, "g"), conv(v, w) + conv(x, u)),
                 (a.fits,),
                 instance=sizes_1d,
                 wrt="v",
             ),
             Part(
                 "with respect to $x$: the input gradient with the kernel $u$:",
-                Equal(gradient(second, "x"), substitute(to_x, "w", u)),
+                Equal(gradient(second, "x"), x_of_u),
                 (a.fits,),
                 instance=sizes_1d,
                 wrt="g",
             ),
             Part(
                 "and with respect to $w$: the weight gradient with the input $v$:",
-                Equal(gradient(second, "w"), substitute(to_w, "x", v)),
+                Equal(gradient(second, "w"), w_of_v),
                 (a.fits,),
                 instance=sizes_1d,
                 wrt="g",
@@ -122,7 +126,7 @@ def trilinear_symmetry() -> Theorem:
         ),
         twin=Twin(
             "the double backward with respect to $g$ without the term of the weight gradient",
-            Equal(gradient(second, "g"), with_v),
+            Equal(gradient(second, "g"), conv(v, w)),
             (a.fits,),
         ),
         sources=(AUTODIFF, TORCH_DOUBLE),
