@@ -22,6 +22,7 @@ from derive.errors import DeriveError, WrongInput
 from derive.theorems import FAMILIES, family_of, load
 
 if TYPE_CHECKING:
+    from derive.document.model import Document
     from derive.numeric.crosscheck import PartCheck
     from derive.prove import Proof
     from derive.theorems.model import Theorem
@@ -32,10 +33,11 @@ WORKERS = 2
 
 @dataclass(frozen=True)
 class Found:
-    """A proof and, where they were asked for, the numeric cross-checks of its parts."""
+    """A proof and, where they were asked for, the numeric cross-checks and the document."""
 
     proof: Proof
     checks: tuple[PartCheck, ...] = ()
+    document: Document | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def prove_theorems(
     done: Callable[[str], None] = lambda name: None,
     check: bool = False,
     frameworks: Sequence[str] = (),
+    documents: bool = False,
 ) -> list[Found]:
     """Prove several theorems (all by default) in ``workers`` processes.
 
@@ -156,6 +159,7 @@ def prove_theorems(
         done: called with each id when it is finished.
         check: whether to run the numeric cross-checks as well.
         frameworks: frameworks that take part in the cross-checks besides the naive loops.
+        documents: whether to write each theorem's document as well.
 
     Returns:
         what was found, in the order of ``names``, whichever finished first.
@@ -166,7 +170,7 @@ def prove_theorems(
     wanted = theorem_ids() if names is None else tuple(dict.fromkeys(names))
     for name in wanted:
         get_theorem(name)
-    job = partial(_prove, check=check, frameworks=tuple(frameworks))
+    job = partial(_prove, check=check, frameworks=tuple(frameworks), documents=documents)
     workers = min(workers, len(wanted), os.cpu_count() or 1)
     found: dict[str, Found] = {}
     if workers <= 1:
@@ -188,14 +192,17 @@ def prove_theorems(
     return [found[name] for name in wanted]
 
 
-def _prove(name: str, check: bool, frameworks: Sequence[str]) -> Found:
+def _prove(name: str, check: bool, frameworks: Sequence[str], documents: bool) -> Found:
+    from derive.document.theorem import theorem_document
     from derive.numeric.crosscheck import cross_check
     from derive.prove import prove
 
     try:
         theorem = load()[name]()
         checks = cross_check(theorem, frameworks=frameworks) if check else ()
-        return Found(prove(theorem), checks)
+        proof = prove(theorem)
+        document = theorem_document(proof, summary.check_rows(checks)) if documents else None
+        return Found(proof, checks, document)
     except DeriveError as error:
         # A theorem of the catalogue that cannot be stated is a defect of the catalogue, never the
         # fault of who asked for its proof.

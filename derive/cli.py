@@ -83,7 +83,7 @@ def prove(
     from derive import summary
     from derive.api import get_theorem
     from derive.cli_output import staged
-    from derive.cli_show import check_rows, prove_with_progress, summary_table
+    from derive.cli_show import prove_with_progress, summary_table
     from derive.document import book, tex
 
     for name in ids:
@@ -97,9 +97,9 @@ def prove(
     wanted = tuple(dict.fromkeys(formats)) or ("tex", "html", *(("pdf",) if engine else ()))
     with staged(out) as folder:
         asked = [FRAMEWORKS[name] for name in dict.fromkeys(frameworks)]
-        found = prove_with_progress(ids or None, jobs, check=True, frameworks=asked)
-        checks = {f.proof.theorem.id: check_rows(f.checks) for f in found}
-        book.write_book([f.proof for f in found], folder, wanted, checks)
+        found = prove_with_progress(ids or None, jobs, check=True, frameworks=asked, documents=True)
+        made = {f.proof.theorem.id: f.document for f in found if f.document is not None}
+        book.write_book([f.proof for f in found], folder, wanted, documents=made)
         written = sum(1 for f in folder.rglob("*") if f.is_file())
     summary_table(found)
     click.echo(f"{written} files in {out}{os.sep} ({', '.join(wanted)})")

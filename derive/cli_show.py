@@ -24,12 +24,15 @@ def prove_with_progress(
     jobs: int | None,
     check: bool = False,
     frameworks: Sequence[str] = (),
+    documents: bool = False,
 ) -> list[Found]:
     """Prove the named theorems; a progress bar on standard error where that is a terminal."""
     workers = WORKERS if jobs is None else jobs
     wanted = theorem_ids() if names is None else tuple(dict.fromkeys(names))
     if not sys.stderr.isatty():
-        return prove_theorems(wanted, workers, check=check, frameworks=frameworks)
+        return prove_theorems(
+            wanted, workers, check=check, frameworks=frameworks, documents=documents
+        )
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -45,21 +48,7 @@ def prove_with_progress(
         def done(name: str) -> None:
             progress.update(task, advance=1, description=name)
 
-        return prove_theorems(wanted, workers, done, check, frameworks)
-
-
-def check_rows(checks: Sequence[PartCheck]) -> list[CheckRow]:
-    """The numeric cross-checks of a theorem as its document shows them."""
-    from derive.document.model import CheckRow
-
-    several = len(checks) > 1
-    return [
-        CheckRow(
-            (f"statement {number}: " if several else "") + summary.configuration(line), line.results
-        )
-        for number, check in enumerate(checks, 1)
-        for line in check.rows
-    ]
+        return prove_theorems(wanted, workers, done, check, frameworks, documents)
 
 
 def summary_table(found: Sequence[Found]) -> None:

@@ -17,6 +17,7 @@ from derive.prove import PartProof, Proof
 from derive.theorems.model import Holds, Part, Statement
 
 if TYPE_CHECKING:
+    from derive.document.model import CheckRow as DocumentRow
     from derive.numeric.crosscheck import CheckRow, PartCheck
 
 EXIT_CODES = {"proved": 0, "refuted": 1, "undecided": 3}
@@ -194,3 +195,17 @@ def exit_code(verdicts: Iterable[str]) -> int:
     """
     codes = {EXIT_CODES[v] for v in verdicts}
     return next((c for c in (1, 3) if c in codes), 0)
+
+
+def check_rows(checks: Sequence[PartCheck]) -> list[DocumentRow]:
+    """The numeric cross-checks of a theorem as its document shows them."""
+    from derive.document.model import CheckRow as DocumentRow
+
+    several = len(checks) > 1
+    return [
+        DocumentRow(
+            (f"statement {number}: " if several else "") + configuration(line), line.results
+        )
+        for number, check in enumerate(checks, 1)
+        for line in check.rows
+    ]

@@ -23,7 +23,7 @@ from derive.cli import run
 from derive.decide.verdict import Proved, Refuted, Undecided
 from derive.document import book as documents
 from derive.document import tex
-from derive.document.model import CheckRow
+from derive.document.model import Document
 from derive.form import tensor
 from derive.matrix import matrix, to_text
 from derive.numeric import crosscheck, loops
@@ -78,9 +78,9 @@ def book(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         proofs: Sequence[Proof],
         out: Path,
         formats: Iterable[str],
-        checks: Mapping[str, Sequence[CheckRow]],
+        documents: Mapping[str, Document],
     ) -> None:
-        assert all(len(checks[p.theorem.id]) >= 20 for p in proofs)
+        assert all(documents[p.theorem.id].title for p in proofs)
         asked.extend(formats)
         for p in proofs:
             (out / "pages").mkdir(exist_ok=True)
@@ -399,7 +399,7 @@ def test_pdf_without_an_engine_is_refused_first(ask: Run, book: list[str], tmp_p
 def test_nothing_is_half_written(
     error: BaseException, code: int, ask: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write(proofs: object, out: Path, formats: object, checks: object) -> None:
+    def write(proofs: object, out: Path, formats: object, documents: object) -> None:
         (out / "half.tex").write_text("half")
         raise error
 

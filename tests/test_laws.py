@@ -83,7 +83,7 @@ def test_the_prover_knows_that_an_operator_is_itself(name: str, sample: dict[str
 
 @pytest.mark.parametrize(("name", "sample"), SAMPLES)
 def test_the_prover_sees_a_doubled_operator(name: str, sample: dict[str, Any]) -> None:
-    form, shapes = built(name, sample)
+    form, _ = built(name, sample)
     if not coefficients(form, {}):
         pytest.fail("a sample without any coefficient tests nothing")
     for other in (add(form, form), scale(form, 2)):

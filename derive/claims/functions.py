@@ -58,12 +58,10 @@ class Row:
     values: tuple[Any, ...]
 
 
-def call(
-    name: str, arguments: list[Any], keywords: dict[str, Any], names: Names, selection: str
-) -> Any:
+def call(name: str, arguments: list[Any], keywords: dict[str, Any], names: Names) -> Any:
     """The value of a function.  Raises :class:`derive.errors.WrongInput` for unknown names."""
     if name in OPERATORS:
-        return _operator(name, arguments, keywords, names, selection)
+        return _operator(name, arguments, keywords, names)
     if name in FUNCTIONS:
         return FUNCTIONS[name](names, *arguments, **keywords)
     known = sorted([*OPERATORS, *FUNCTIONS])
@@ -72,13 +70,9 @@ def call(
     raise WrongInput(f"the operator {name!r} is unknown; {hint}")
 
 
-def _operator(
-    name: str, arguments: list[Any], keywords: dict[str, Any], names: Names, selection: str
-) -> Op:
+def _operator(name: str, arguments: list[Any], keywords: dict[str, Any], names: Names) -> Op:
     operator = OPERATORS[name]
     signature = inspect.signature(operator.build)
-    if name in ("max_pool", "max_unpool"):
-        keywords = {"selection": selection if name == "max_pool" else "σ", **keywords}
     given = signature.bind(*arguments, **keywords).arguments
     for parameter, value in given.items():
         if (parameter in operator.tensors) != isinstance(value, Op):
@@ -90,6 +84,8 @@ def _operator(
         plain = {**plain, **NAMED_PADDING[name](plain)}
     form = operator.build(**plain)
     if name == "max_pool":
+        plain.setdefault("selection", names.selection(form))
+        form = operator.build(**plain)
         names.laws += _selection_laws(form, plain)
     selects = name == "max_pool" or any(o.selects for o in operands)
     return Op(form, _relation(name, plain, operands), selects)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from derive.document.model import Document
 
 GRACE = 1.0
+STARTING = 60.0
 REPAIR_SECONDS = 6.0
 MEMORY = 4 * 2**30
 
@@ -103,20 +104,24 @@ class _Worker:
 
     def judge(self, entry: Entry, tick: Callable[[], None]) -> Outcome:
         """Judge one claim; what is known when the time is over is the outcome."""
-        if self.process is None:
-            self._start()
-            self._wait(time.monotonic() + 60, tick)  # it says when its modules are loaded
         start = time.monotonic()
         known: Outcome | None = None
         with contextlib.suppress(EOFError, OSError):
+            if self.process is None:
+                self._start()
+                self._wait(start + STARTING, tick)  # it says when its modules are loaded
+                start = time.monotonic()
             self.pipe.send(entry)
-            for end in self._stages(start):
+            last, end = False, start + self.job.seconds + GRACE
+            while not last:
                 answer = self._wait(end, tick)
                 if answer is None:
                     break
                 last, known = answer
-                if last and known is not None:
-                    return known
+                if self.job.document:  # it is written after the verdict, in a time of its own
+                    end = max(end, time.monotonic() + self.job.seconds + GRACE)
+            if last and known is not None:
+                return known
         gone = self.process is None or not self.process.is_alive()
         self._stop()
         if known is not None:
@@ -127,12 +132,6 @@ class _Worker:
         else:
             fact = f"the time limit of {self.job.seconds:g} s was reached"
         return Outcome(stopped(entry, fact, spent))
-
-    def _stages(self, start: float) -> Iterator[float]:
-        """Until when the verdict, then the repair, then the document are waited for."""
-        yield start + self.job.seconds + GRACE
-        yield time.monotonic() + (REPAIR_SECONDS + GRACE if self.job.repair else GRACE)
-        yield time.monotonic() + self.job.seconds + GRACE
 
     def _wait(self, end: float, tick: Callable[[], None]) -> tuple[bool, Outcome | None] | None:
         while True:
@@ -165,9 +164,8 @@ def serve(pipe: Connection, job: Job) -> None:
             last: Outcome | None = None
             try:
                 for outcome in stages(entry, job):
-                    if last is not None:
-                        pipe.send((False, last))
                     last = outcome
+                    pipe.send((False, last))
             except Exception as e:
                 fact = f"an internal error, please report it ({type(e).__name__}: {e})"
                 last = last or Outcome(stopped(entry, fact, 0.0))

@@ -28,6 +28,7 @@ from derive.form import Form, Ratio, add, build, constant
 from derive.operators import OPERATORS
 
 MAX_POWER = 6
+MAX_TERMS = 4_000  # of a polynomial
 MAX_ARRAY = 1024
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
@@ -73,7 +74,6 @@ class _Reader:
     def __init__(self, parsed: Parsed) -> None:
         self.parsed = parsed
         self.names = Names(parsed.text, bounded=bounded_names(parsed))
-        self.selections: dict[str, str] = {}
 
     def claim(self) -> Claim:
         every = (*self.parsed.exists, self.parsed.body, self.parsed.iff, *self.parsed.hypotheses)
@@ -323,6 +323,8 @@ class _Reader:
                 Ratio(left.num * right.den + right.num * left.den * sign, left.den * right.den)
             )
         if isinstance(op, ast.Mult):
+            if len(left.num.terms) * len(right.num.terms) > MAX_TERMS:
+                self.fail(node, "this product has too many terms; simplify it")
             return simplest(left * right)
         if left.den != 1 or right.den != 1:
             self.fail(node, "integers were expected here")
@@ -335,6 +337,8 @@ class _Reader:
                 self.fail(node, f"powers go from 0 to {MAX_POWER}")
             if a.constant is not None and abs(a.constant) > 1000:
                 self.fail(node, "the number is too large; use a symbol for a large size")
+            if len(a.terms) ** power > MAX_TERMS:
+                self.fail(node, "this power has too many terms; simplify it")
             return a**power
         if b.constant is not None and b.constant <= 0:
             self.fail(node, "the divisor of // and % is positive")
@@ -406,13 +410,8 @@ class _Reader:
             k: Op(self._array(node, v)) if isinstance(v, functions.Row) else v
             for k, v in keywords.items()
         }
-        selection = self.selections.setdefault(
-            ast.unparse(node), _selection_name(len(self.selections))
-        )
-        if name != "max_pool":
-            self.selections.pop(ast.unparse(node), None)
         try:
-            return functions.call(name, arguments, keywords, self.names, selection)
+            return functions.call(name, arguments, keywords, self.names)
         except ClaimError:
             raise
         except DeriveError as e:
@@ -424,10 +423,6 @@ class _Reader:
 
     def fail(self, node: ast.expr, expected: str) -> NoReturn:
         raise ClaimError(self.parsed.text, getattr(node, "col_offset", 0), expected)
-
-
-def _selection_name(number: int) -> str:
-    return "σ" if number == 0 else f"σ_{number}"
 
 
 def scaled(form: Form, number: Ratio) -> Form:

@@ -30,6 +30,7 @@ class Names:
     integers: dict[str, Expr] = field(default_factory=dict)
     tensors: dict[str, Form] = field(default_factory=dict)
     bounded: frozenset[str] = frozenset()
+    selections: dict[Form, str] = field(default_factory=dict)
     laws: list[Law] = field(default_factory=list)  # what is known of the selections
 
     def integer(self, node: ast.Name) -> Expr:
@@ -65,6 +66,11 @@ class Names:
         if name not in self.tensors:
             self.tensors[name] = tensor(name, self.integer(ast.Name(TENSORS[name], col_offset=0)))
         return self.tensors[name]
+
+    def selection(self, pooled: Form) -> str:
+        """The selection of a max pooling; the same pooling of the same input has the same one."""
+        number = len(self.selections)
+        return self.selections.setdefault(pooled, "σ" if number == 0 else f"σ_{number}")
 
     def known(self) -> tuple[Law, ...]:
         """What is known of the selections of the max pools met so far."""

@@ -20,7 +20,7 @@ from derive.claims.judge import Judgment, judge
 from derive.claims.meaning import Claim, read
 from derive.claims.parse import Parsed, parse, written
 from derive.claims.reduce import support
-from derive.claims.repair_edits import Edit, edits, expression, length_text, put
+from derive.claims.repair_edits import Edit, edits, expression, length_text, lengthened, put
 from derive.claims.report import Repair
 from derive.claims.values import About, Same
 from derive.decide.equality import counterexample_at
@@ -33,6 +33,7 @@ from derive.table import coefficients, shape_at
 SAMPLES, TRIES = 7, 400
 DEPTH, KEPT = 3, 5
 PROOF_SECONDS = 1.5
+LEAST = 0.75  # a change that makes the agreement worse than this is not followed
 RIGHT_SHARE = 0.6  # of the time is for changes of the right side alone
 LARGE = ("n", "h", "m")
 
@@ -168,19 +169,38 @@ def _grow(
         grown: list[_State] = []
         for state in frontier:
             for edit in _changes(state, samples, left_too):
+                for new in _closed(state, edit, seen, samples, end):
+                    if new.score >= 2 * len(samples):
+                        found = _proved(new, end)
+                        if found is not None:
+                            return found
+                    elif depth + 1 < DEPTH and new.score >= LEAST * state.score:
+                        grown.append(new)
                 if time.monotonic() > end:
                     return None
-                new = _applied(state, edit, seen, samples)
-                if new is None:
-                    continue
-                if new.score >= 2 * len(samples):
-                    found = _proved(new, end)
-                    if found is not None:
-                        return found
-                elif depth + 1 < DEPTH and new.score >= state.score:
-                    grown.append(new)
         frontier = sorted(grown, key=lambda s: (-s.score, s.cost))[:KEPT]
     return None
+
+
+def _closed(
+    state: _State,
+    edit: Edit,
+    seen: set[str],
+    samples: Sequence[dict[str, int]],
+    end: float,
+) -> Iterator[_State]:
+    """The changed claim; where its lengths do not fit, also with the remainder added."""
+    new = _applied(state, edit, seen, samples)
+    if new is None:
+        return
+    yield new
+    if new.score < 2 * len(samples) and time.monotonic() < end:
+        body, claim = new.parsed.body, read(written(new.parsed))
+        assert isinstance(body, ast.Compare)
+        for more in lengthened(body, _gap(claim)):
+            longer = _applied(new, more, seen, samples)
+            if longer is not None:
+                yield longer
 
 
 def _applied(
@@ -210,12 +230,15 @@ def _changes(
     assert isinstance(body, ast.Compare)
     claim = read(written(state.parsed))
     assert isinstance(claim.statement, Same)
-    left, right = claim.statement.left, claim.statement.right
-    gap: list[Expr] = []
-    if left.rank == right.rank:
-        gap = [a - b for a, b in zip(left.shape, right.shape, strict=True)]
     yield from _factor(body, claim, samples)
-    yield from edits(body, gap, left_too)
+    yield from edits(body, _gap(claim), left_too)
+
+
+def _gap(claim: Claim) -> list[Expr]:
+    """How much longer the left output is than the right one, along each axis."""
+    assert isinstance(claim.statement, Same)
+    left, right = claim.statement.left.shape, claim.statement.right.shape
+    return [a - b for a, b in zip(left, right, strict=True)] if len(left) == len(right) else []
 
 
 def _defined(claim: Claim, sizes: dict[str, int]) -> bool:
@@ -237,20 +260,19 @@ def _score(claim: Claim, samples: Sequence[dict[str, int]]) -> float:
     """2 for each sample at which both sides agree, up to 2 for each that they come near."""
     left, right = _forms(claim)
     total = 0.0
-    for number, sizes in enumerate(samples):
+    for sizes in samples:
         if not _defined(claim, sizes):
             continue
         if shape_at(left, sizes) != shape_at(right, sizes):
             continue
         if _has_functions(left, right):
-            total += 2.0 if counterexample_at(left, right, sizes) is None else 0.5
+            laws = claim.statement.laws if isinstance(claim.statement, Same) else ()
+            total += 2.0 if counterexample_at(left, right, sizes, laws) is None else 0.5
             continue
         ours, theirs = coefficients(left, sizes), coefficients(right, sizes)
         keys = ours.keys() | theirs.keys()
         alike = sum(ours.get(k) == theirs.get(k) for k in keys)
         total += 2.0 if alike == len(keys) else 1.0 + 0.9 * alike / max(1, len(keys))
-        if number == 2 and total == 0:
-            break
     return total
 
 

@@ -77,6 +77,11 @@ def edits(body: ast.Compare, gap: Sequence[Expr] = (), left_too: bool = True) ->
     return sorted(found, key=lambda e: e.cost)
 
 
+def lengthened(body: ast.Compare, gap: Sequence[Expr]) -> list[Edit]:
+    """What the right side is too short is added; nearest first."""
+    return sorted(_lengthen(body, body.comparators[0], gap), key=lambda e: e.cost)
+
+
 def _calls(side: ast.expr) -> list[ast.Call]:
     return [
         n
@@ -245,6 +250,8 @@ def _lengthen(body: ast.expr, side: ast.expr, gap: Sequence[Expr]) -> Iterator[E
     if not any(d != 0 for d in gap):
         return
     texts = [length_text(d) for d in gap]
+    if any("//" in t for t in texts):
+        return  # nobody would write that
     total = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
     behind = ", ".join(f"(0, {t})" for t in texts)
     padding = behind if len(texts) == 1 else f"({behind})"

@@ -152,7 +152,7 @@ def _products(seen: Sequence[Expr]) -> Iterator[tuple[Expr, float]]:
         for monomial, _ in e.terms:
             if len(monomial) == 2 and all(isinstance(a, Sym) for a in monomial):
                 one, other = (Expr({(v,): 1}) for v in monomial)
-                yield one * other, 2.0
+                yield one * other, 3.0
                 for u, v in ((one, other), (other, one)):
                     if any(dict(x.terms).get((_atom(u),)) in (1, -1) for x in seen):
                         yield u * (v - 1), 1.9
@@ -191,6 +191,8 @@ def _cost(e: Expr) -> float:
     for monomial, c in e.terms:
         if not monomial:
             total += 0.3
+        if len(monomial) > 1:
+            total += 1.0
         for a in monomial:
             total += 1.0
             if isinstance(a, Div):

@@ -358,6 +358,8 @@ def _refute(
 
     def search(total: int) -> dict[str, int] | None:
         for sizes in islice(sizes_with_sum(parameters, total), SEARCH_LIMIT):
+            if time_left() <= 0:
+                return None
             if _meets(conds, sizes) and counterexample_at(left, right, sizes, laws):
                 return sizes
         return None

@@ -21,7 +21,7 @@ from derive.expr import Cond, all_of, any_of
 
 LEARN = 260  # samples of each kind that the search looks at; all others are checked afterwards
 CONSIDERED = 3000  # candidates that the search looks at
-NODES = 6_000
+NODES = 2_000
 PER_TERM = 0.1
 PER_LITERAL = 0.3
 CHEAP = 2 * (PER_TERM + PER_LITERAL + 1)  # what two terms cost at least
@@ -262,7 +262,7 @@ def cheapest_cover(
 
     def visit(left: int, cost: float, chosen: list[int]) -> None:
         nonlocal best, nodes
-        nodes += 1
+        nodes += NODES if nodes % 64 == 63 and time_left() <= 0 else 1
         if not left:
             best = min(best, (cost, sorted(chosen)))
             return

@@ -45,21 +45,25 @@ FAMILY_TITLES = {
 
 
 def make_book(
-    proofs: Sequence[Proof], checks: Mapping[str, Sequence[CheckRow]] | None = None
+    proofs: Sequence[Proof],
+    checks: Mapping[str, Sequence[CheckRow]] | None = None,
+    documents: Mapping[str, Document] | None = None,
 ) -> Book:
     """The book as one document model.
 
     Args:
         proofs: what the prover found, in the order of the book.
         checks: numeric cross-checks by theorem.
+        documents: documents that are made already, by theorem.
 
     Returns:
         the book.
     """
-    given = checks or {}
+    given, made = checks or {}, documents or {}
     families: dict[str, list[Document]] = {}
     for p in proofs:
-        d = theorem_document(p, given.get(p.theorem.id, ()))
+        name = p.theorem.id
+        d = made[name] if name in made else theorem_document(p, given.get(name, ()))
         families.setdefault(p.theorem.family, []).append(d)
     return Book(
         TITLE,
@@ -306,6 +310,7 @@ def write_book(
     out: Path,
     formats: Collection[str],
     checks: Mapping[str, Sequence[CheckRow]] | None = None,
+    documents: Mapping[str, Document] | None = None,
 ) -> tuple[Path, ...]:
     """Write the book; either all of its files are written or none.
 
@@ -314,6 +319,7 @@ def write_book(
         out: the output folder; it is made where it does not exist, and other files in it stay.
         formats: some of ``tex``, ``html``, ``md``, ``pdf``.
         checks: numeric cross-checks by theorem.
+        documents: documents that are made already, by theorem.
 
     Returns:
         the paths of the files, sorted.
@@ -322,7 +328,7 @@ def write_book(
         derive.errors.WrongInput: for an unknown format or a folder that cannot be written.
         derive.errors.NotSupported: for ``pdf`` without a TeX engine.
     """
-    content = files(make_book(proofs, checks), formats)
+    content = files(make_book(proofs, checks, documents), formats)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".writing-") as folder:

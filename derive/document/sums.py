@@ -172,7 +172,7 @@ def _groups(term: Term) -> list[list[Sym]]:
     for r in term.reads:
         axes = [[b for b in left if b in e.symbols()] for e in r.at]
         mine = list(dict.fromkeys(a[0] for a in axes if len(a) == 1))
-        if len(mine) == len(r.at) or (mine and any(e.symbol in mine for e in r.at)):
+        if mine and (len(mine) == len(r.at) or any(e.symbol in mine for e in r.at)):
             groups.append(mine)
             left = [b for b in left if b not in mine]
     return groups + [[b] for b in left]

@@ -169,6 +169,7 @@ def input_gradient_polyphase() -> Theorem:
     taps, outputs = (k - 1 - phase) // s + 1, (n - 1 - a) // s + 1
     sub = decimate(w, s, start=phase)
     inside = (a >= 0, a <= n - 1)
+    whole = _interleaved(g, w, n, s, p_lo)
 
     return Theorem(
         id="input-gradient-polyphase",
@@ -182,15 +183,7 @@ def input_gradient_polyphase() -> Theorem:
             "The $s$ phases interleaved are the whole gradient, and no zeros are multiplied."
         ),
         parts=(
-            Part(
-                "All phases interleaved: position $j$ reads sub-kernel $(j + p_{lo}) \\bmod s$ at "
-                "$\\lfloor (j + p_{lo})/s \\rfloor$:",
-                Equal(left, _interleaved(g, w, n, s, p_lo)),
-                (fits,),
-                via=_polyphase_chain(g, w, n, s, p_lo),
-                instance={"n": 5, "k": 3, "s": 2, "p_lo": 1, "p_hi": 1},
-                wrt="g",
-            ),
+            _all_phases(left, whole, g, w),
             Part(
                 "The phase $a \\ge 0$ alone, where its sub-kernel has a tap ($\\rho < k$):",
                 Equal(
@@ -204,10 +197,7 @@ def input_gradient_polyphase() -> Theorem:
             Part(
                 "A phase of that sum without taps ($\\rho \\ge k$, possible only for a stride longer "
                 "than the kernel) is zero:",
-                Equal(
-                    decimate(_interleaved(g, w, n, s, p_lo), s, start=a),
-                    scale(decimate(x, s, start=a), 0),
-                ),
+                Equal(decimate(whole, s, start=a), scale(decimate(x, s, start=a), 0)),
                 (*inside, phase >= k),
                 instance={"n": 5, "k": 2, "s": 3, "p_lo": 0, "p_hi": 0, "a": 2},
                 wrt="g",
@@ -233,6 +223,20 @@ def _interleaved(g: Form, w: Form, n: Expr, s: Expr, p_lo: Expr) -> Form:
         return sigma(taps, lambda u: w[s * u + rho] * g[q - u])
 
     return build((n,), body)
+
+
+def _all_phases(left: Form, whole: Form, g: Form, w: Form) -> Part:
+    n, k, s = sizes("n k s")
+    p_lo, p_hi = offset("p_lo"), offset("p_hi")
+    return Part(
+        "All phases interleaved: position $j$ reads sub-kernel $(j + p_{lo}) \\bmod s$ at "
+        "$\\lfloor (j + p_{lo})/s \\rfloor$:",
+        Equal(left, whole),
+        (n + p_lo + p_hi >= k,),
+        via=_polyphase_chain(g, w, n, s, p_lo),
+        instance={"n": 5, "k": 3, "s": 2, "p_lo": 1, "p_hi": 1},
+        wrt="g",
+    )
 
 
 def _polyphase_chain(g: Form, w: Form, n: Expr, s: Expr, p_lo: Expr) -> tuple[Step, ...]:

@@ -393,19 +393,7 @@ def input_gradient_channels_groups() -> Theorem:
                 "each group, and any batch size $N$:",
                 Equal(vjp(y, "x", g), right(flip(swapped, dims=1))),
                 (q.fits,),
-                instance={
-                    "N": 1,
-                    "groups": 2,
-                    "c_in": 2,
-                    "c_out": 1,
-                    "n": 4,
-                    "k": 2,
-                    "s": 2,
-                    "d": 1,
-                    "e": 1,
-                    "p_lo": 1,
-                    "p_hi": 0,
-                },
+                instance={"N": 1, "groups": 2, "c_in": 2, "c_out": 1} | _SMALL,
                 wrt="g",
             ),
             _one_group(),
@@ -419,6 +407,9 @@ def input_gradient_channels_groups() -> Theorem:
         ),
         sources=(GUIDE, TORCH_CONV),
     )
+
+
+_SMALL = {"n": 4, "k": 2, "s": 2, "d": 1, "e": 1, "p_lo": 1, "p_hi": 0}
 
 
 def _swap_channels(w: Form, groups: Expr) -> Form:

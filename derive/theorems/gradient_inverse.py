@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from derive.expr import (
     Expr,
     Integer,
@@ -29,9 +31,9 @@ from derive.theorems.gradient_common import (
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Theorem, Twin, theorem
 
 
-def _gram(y: Form) -> Form:
-    """``Aᵀ A x`` for an operator ``y = A x``."""
-    return vjp(y, "x", y)
+def _gram(conv: Callable[[Form], Form], v: Form) -> Form:
+    """``Aᵀ A v`` for an operator ``conv(x) = A x``: the gradient of ``⟨A v, A x⟩`` in ``x``."""
+    return vjp(conv(tensor("x", *v.shape)), "x", conv(v))
 
 
 def _norm(w: Form, x: Form) -> Form:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, Integer, eq, offset, sizes
+from derive.expr import Expr, Integer, eq, offset, size, sizes
 from derive.form import Form, Value, build, sigma, tensor, vjp
 from derive.operators import correlate, crop, flip, pad, zero_insert
 from derive.theorems.gradient_common import TOEPLITZ, TORCH_PAD
@@ -37,19 +37,7 @@ def _fold(h: Form, n: Expr, lo: Integer, hi: Expr, mode: str) -> Form:
 @theorem
 def padding_modes_adjoint() -> Theorem:
     """Crop, and fold the borders back as the mode says."""
-    n = sizes("n")[0]
-    p_lo, p_hi = offset("p_lo"), offset("p_hi")
-    x, g = tensor("x", n), tensor("g", n + p_lo + p_hi)
-    instance = {"n": 4, "p_lo": 2, "p_hi": 1}
-
-    def adjoint(mode: str) -> Form:
-        return vjp(pad(x, (p_lo, p_hi), mode=mode), "x", g)
-
-    def folded(mode: str) -> Form:
-        return _fold(g, n, p_lo, p_hi, mode)
-
-    whole = n + p_lo + p_hi >= 1
-    wide = pad(g, (-p_lo, -p_hi)) + pad(g, (n - p_lo, -n - p_hi))
+    n, p_lo, p_hi, x, g = _padded()
     return Theorem(
         id="padding-modes-adjoint",
         family="gradient",
@@ -61,51 +49,73 @@ def padding_modes_adjoint() -> Theorem:
             "such a padding is that of the valid convolution of the padded input, folded this way."
         ),
         parts=(
-            Part(
-                "Zero padding (of any sign):",
-                Equal(adjoint("zero"), crop(g, (p_lo, p_hi))),
-                (whole,),
-                instance=instance,
-                wrt="g",
-            ),
-            Part(
-                "Circular padding: three crops of $g$, shifted by $0$ and $\\pm n$ (padding of either "
-                "sign, up to $n$ on a side):",
-                Equal(adjoint("circular"), wide + pad(g, (-n - p_lo, n - p_hi))),
-                (whole, p_lo <= n, p_hi <= n),
-                via=(Step("add the borders of g at the other end", folded("circular")),),
-                instance=instance,
-                wrt="g",
-            ),
-            Part(
-                "Reflect padding (up to $n - 1$ on a side): $g_{j+p_{lo}}$, plus $g_{p_{lo}-j}$ for "
-                "$j \\ge 1$, plus $g_{p_{lo}+2(n-1)-j}$ for $j \\le n-2$:",
-                Equal(adjoint("reflect"), folded("reflect")),
-                (whole, p_lo <= n - 1, p_hi <= n - 1),
-                instance=instance,
-                wrt="g",
-            ),
-            _reflect_as_operators(),
-            Part(
-                "Replicate padding: the first sample receives the whole border in front, the last one "
-                "the whole border behind:",
-                Equal(adjoint("replicate"), folded("replicate")),
-                (whole,),
-                instance=instance,
-                wrt="g",
-            ),
+            *_modes(),
             *_convolutions(),
             _circular_again(),
         ),
         twin=Twin(
             "reflect padding with the end samples repeated, as in symmetric padding",
             Equal(
-                adjoint("reflect"),
+                vjp(pad(x, (p_lo, p_hi), mode="reflect"), "x", g),
                 build((n,), lambda j: g[j + p_lo] + g[p_lo - j] + g[p_lo + 2 * (n - 1) - j]),
             ),
-            (whole, p_lo <= n - 1, p_hi <= n - 1),
+            (n + p_lo + p_hi >= 1, p_lo <= n - 1, p_hi <= n - 1),
         ),
         sources=(TORCH_PAD, TOEPLITZ),
+    )
+
+
+def _padded() -> tuple[Expr, Expr, Expr, Form, Form]:
+    n, p_lo, p_hi = size("n"), offset("p_lo"), offset("p_hi")
+    return n, p_lo, p_hi, tensor("x", n), tensor("g", n + p_lo + p_hi)
+
+
+def _modes() -> tuple[Part, ...]:
+    n, p_lo, p_hi, x, g = _padded()
+    whole = n + p_lo + p_hi >= 1
+    instance = {"n": 4, "p_lo": 2, "p_hi": 1}
+
+    def adjoint(mode: str) -> Form:
+        return vjp(pad(x, (p_lo, p_hi), mode=mode), "x", g)
+
+    def folded(mode: str) -> Form:
+        return _fold(g, n, p_lo, p_hi, mode)
+
+    wide = pad(g, (-p_lo, -p_hi)) + pad(g, (n - p_lo, -n - p_hi))
+    return (
+        Part(
+            "Zero padding (of any sign):",
+            Equal(adjoint("zero"), crop(g, (p_lo, p_hi))),
+            (whole,),
+            instance=instance,
+            wrt="g",
+        ),
+        Part(
+            "Circular padding: three crops of $g$, shifted by $0$ and $\\pm n$ (padding of either "
+            "sign, up to $n$ on a side):",
+            Equal(adjoint("circular"), wide + pad(g, (-n - p_lo, n - p_hi))),
+            (whole, p_lo <= n, p_hi <= n),
+            via=(Step("add the borders of g at the other end", folded("circular")),),
+            instance=instance,
+            wrt="g",
+        ),
+        Part(
+            "Reflect padding (up to $n - 1$ on a side): $g_{j+p_{lo}}$, plus $g_{p_{lo}-j}$ for "
+            "$j \\ge 1$, plus $g_{p_{lo}+2(n-1)-j}$ for $j \\le n-2$:",
+            Equal(adjoint("reflect"), folded("reflect")),
+            (whole, p_lo <= n - 1, p_hi <= n - 1),
+            instance=instance,
+            wrt="g",
+        ),
+        _reflect_as_operators(),
+        Part(
+            "Replicate padding: the first sample receives the whole border in front, the last one "
+            "the whole border behind:",
+            Equal(adjoint("replicate"), folded("replicate")),
+            (whole,),
+            instance=instance,
+            wrt="g",
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from derive.theorems.gradient_common import (
     AUTODIFF,
     GUIDE,
     TORCH_CONV_TRANSPOSE,
+    Axis,
     axis,
     gradient,
     inner,
@@ -22,29 +23,24 @@ TORCH_DOUBLE = Source(
 )
 
 
+def _conv(a: Axis, z: Form, kernel: Form) -> Form:
+    return correlate(z, kernel, stride=a.s, padding=a.padding, dilation=a.d, base_dilation=a.e)
+
+
+def _same(a: Axis, sentence: str, left: Form, right: Form, wrt: str) -> Part:
+    instance = {"n": 4, "k": 3, "s": 2, "d": 1, "e": 1, "p_lo": 1, "p_hi": 2}
+    return Part(sentence, Equal(left, right), (a.fits,), instance=instance, wrt=wrt)
+
+
 @theorem
 def trilinear_symmetry() -> Theorem:
     """Forward, the two gradients and the double backward: one trilinear form."""
     a = axis()
     x, w, g = tensor("x", a.n), tensor("w", a.k), tensor("g", a.m)
-
-    def conv(z: Form, kernel: Form) -> Form:
-        return correlate(z, kernel, stride=a.s, padding=a.padding, dilation=a.d, base_dilation=a.e)
-
-    y = conv(x, w)
-    to_x, to_w = vjp(y, "x", g), vjp(y, "w", g)
     # cotangents of the two gradients: v has the shape of x, u that of w
     v, u = tensor("v", a.n), tensor("u", a.k)
-    second = inner(v, to_x) + inner(u, to_w)
-    x_of_u, w_of_v = vjp(conv(x, u), "x", g), vjp(conv(v, w), "w", g)
-    sizes_1d = {"n": 4, "k": 3, "s": 2, "d": 1, "e": 1, "p_lo": 1, "p_hi": 2}
-
-    def triple() -> Value:
-        def at(itj: tuple[Expr, ...]) -> Value:
-            i, t, j = itj
-            return (g[i] * w[t] * x[j]).where(a.meets(i, t, j))
-
-        return sigmas((a.m, a.k, a.n), at)
+    y = _conv(a, x, w)
+    second = inner(v, vjp(y, "x", g)) + inner(u, vjp(y, "w", g))
 
     return Theorem(
         id="trilinear-symmetry",
@@ -56,80 +52,96 @@ def trilinear_symmetry() -> Theorem:
             "input gradient and the weight gradient are its partial gradients; so the gradients of a "
             "gradient are these three maps again, with one operand replaced by the new cotangent."
         ),
-        parts=(
-            Part(
-                "The one form:",
-                Equal(inner(g, y), build((), triple)),
-                (a.fits,),
-                instance=sizes_1d,
-                wrt="x",
-            ),
-            Part(
-                "Its gradient with respect to $g$ is the forward pass:",
-                Equal(gradient(inner(g, y), "g"), y),
-                (a.fits,),
-                instance=sizes_1d,
-                wrt="x",
-            ),
-            Part(
-                "$\\langle g, y\\rangle = \\langle x, \\nabla_x\\rangle$:",
-                Equal(inner(g, y), inner(x, to_x)),
-                (a.fits,),
-                instance=sizes_1d,
-                wrt="x",
-            ),
-            Part(
-                "$\\langle g, y\\rangle = \\langle w, \\nabla_w\\rangle$:",
-                Equal(inner(g, y), inner(w, to_w)),
-                (a.fits,),
-                instance=sizes_1d,
-                wrt="w",
-            ),
-            Part(
-                "The input gradient, differentiated with respect to $w$ with the cotangent $v$, is the "
-                "weight gradient with $v$ in the place of $x$:",
-                Equal(vjp(to_x, "w", v), w_of_v),
-                (a.fits,),
-                instance=sizes_1d,
-                wrt="g",
-            ),
-            Part(
-                "The weight gradient, differentiated with respect to $x$ with the cotangent $u$, is "
-                "the input gradient with $u$ in the place of $w$:",
-                Equal(vjp(to_w, "x", u), x_of_u),
-                (a.fits,),
-                instance=sizes_1d,
-                wrt="g",
-            ),
-            Part(
-                "Double backward of $\\langle v, \\nabla_x\\rangle + \\langle u, \\nabla_w\\rangle$ "
-                "with respect to $g$: $\\operatorname{corr}(v, w) + \\operatorname{corr}(x, u)$:",
-                Equal(gradient(second, "g"), conv(v, w) + conv(x, u)),
-                (a.fits,),
-                instance=sizes_1d,
-                wrt="v",
-            ),
-            Part(
-                "with respect to $x$: the input gradient with the kernel $u$:",
-                Equal(gradient(second, "x"), x_of_u),
-                (a.fits,),
-                instance=sizes_1d,
-                wrt="g",
-            ),
-            Part(
-                "and with respect to $w$: the weight gradient with the input $v$:",
-                Equal(gradient(second, "w"), w_of_v),
-                (a.fits,),
-                instance=sizes_1d,
-                wrt="g",
-            ),
-        ),
+        parts=(*_readings(a, y, x, w, g), *_double_backward(a, second, x, w, g, v, u)),
         twin=Twin(
             "the double backward with respect to $g$ without the term of the weight gradient",
-            Equal(gradient(second, "g"), conv(v, w)),
+            Equal(gradient(second, "g"), _conv(a, v, w)),
             (a.fits,),
         ),
         sources=(AUTODIFF, TORCH_DOUBLE),
+    )
+
+
+def _readings(a: Axis, y: Form, x: Form, w: Form, g: Form) -> tuple[Part, ...]:
+    whole = inner(g, y)
+
+    def triple() -> Value:
+        def at(itj: tuple[Expr, ...]) -> Value:
+            i, t, j = itj
+            return (g[i] * w[t] * x[j]).where(a.meets(i, t, j))
+
+        return sigmas((a.m, a.k, a.n), at)
+
+    return (
+        _same(a, "The one form:", whole, build((), triple), "x"),
+        _same(
+            a,
+            "Its gradient with respect to $g$ is the forward pass:",
+            gradient(whole, "g"),
+            y,
+            "x",
+        ),
+        _same(
+            a,
+            "$\\langle g, y\\rangle = \\langle x, \\nabla_x\\rangle$:",
+            whole,
+            inner(x, vjp(y, "x", g)),
+            "x",
+        ),
+        _same(
+            a,
+            "$\\langle g, y\\rangle = \\langle w, \\nabla_w\\rangle$:",
+            whole,
+            inner(w, vjp(y, "w", g)),
+            "w",
+        ),
+    )
+
+
+def _double_backward(
+    a: Axis, second: Form, x: Form, w: Form, g: Form, v: Form, u: Form
+) -> tuple[Part, ...]:
+    y = _conv(a, x, w)
+    x_of_u, w_of_v = vjp(_conv(a, x, u), "x", g), vjp(_conv(a, v, w), "w", g)
+    return (
+        _same(
+            a,
+            "The input gradient, differentiated with respect to $w$ with the cotangent $v$, is the "
+            "weight gradient with $v$ in the place of $x$:",
+            vjp(vjp(y, "x", g), "w", v),
+            w_of_v,
+            "g",
+        ),
+        _same(
+            a,
+            "The weight gradient, differentiated with respect to $x$ with the cotangent $u$, is the "
+            "input gradient with $u$ in the place of $w$:",
+            vjp(vjp(y, "w", g), "x", u),
+            x_of_u,
+            "g",
+        ),
+        _same(
+            a,
+            "Double backward of $\\langle v, \\nabla_x\\rangle + \\langle u, \\nabla_w\\rangle$ "
+            "with respect to $g$: $\\operatorname{corr}(v, w) + \\operatorname{corr}(x, u)$:",
+            gradient(second, "g"),
+            _conv(a, v, w) + _conv(a, x, u),
+            "v",
+        ),
+        _same(
+            a,
+            "with respect to $x$: the input gradient with the kernel $u$:",
+            gradient(second, "x"),
+            x_of_u,
+            "g",
+        ),
+        _same(
+            a,
+            "and with respect to $w$: the weight gradient with the input $v$:",
+            gradient(second, "w"),
+            w_of_v,
+            "g",
+        ),
     )
 
 
@@ -144,7 +156,14 @@ def conv_transpose_gradients() -> Theorem:
     defined = (r >= 0, n >= 1)
     same = correlate(g, w, stride=s, padding=(p_lo, p_hi), dilation=d)
     weights = correlate(g, x, stride=d, padding=(p_lo, p_hi), dilation=s)
+    to_x, to_w = vjp(y, "x", g), vjp(y, "w", g)
     instance = {"m": 3, "k": 2, "s": 3, "d": 2, "p_lo": 1, "p_hi": 0, "r": 1}
+
+    def part(sentence: str, statement: Equal | EqualIff) -> Part:
+        return Part(sentence, statement, defined, instance=instance, wrt="g")
+
+    def back(kernel: Form) -> Form:
+        return correlate(g, kernel, stride=s, padding=(p_lo, p_hi - r), dilation=d)
 
     return Theorem(
         id="conv-transpose-gradients",
@@ -157,49 +176,27 @@ def conv_transpose_gradients() -> Theorem:
             "padding $r \\ge s$ (or $r \\ge d$ for the weights) the last positions are cut off."
         ),
         parts=(
-            Part(
+            part(
                 "The input gradient, with the output padding $r$ taken off the padding behind:",
-                Equal(
-                    vjp(y, "x", g),
-                    correlate(g, w, stride=s, padding=(p_lo, p_hi - r), dilation=d),
-                ),
-                defined,
-                instance=instance,
-                wrt="g",
+                Equal(to_x, back(w)),
             ),
-            Part(
+            part(
                 "With the padding of the forward pass, exactly when $r < s$:",
-                EqualIff(
-                    vjp(y, "x", g), same, r <= s - 1, fixed=({"s": 2, "d": 1}, {"s": 3, "d": 2})
-                ),
-                defined,
-                instance=instance,
-                wrt="g",
+                EqualIff(to_x, same, r <= s - 1, fixed=({"s": 2, "d": 1}, {"s": 3, "d": 2})),
             ),
-            Part(
+            part(
                 "The weight gradient, cut to $k$ taps:",
-                Equal(vjp(y, "w", g), crop(weights, (0, r // d))),
-                defined,
-                instance={**instance, "d": 1},
-                wrt="g",
+                Equal(to_w, crop(weights, (0, r // d))),
             ),
-            Part(
+            part(
                 "which is no cut exactly when $r < d$:",
-                EqualIff(
-                    vjp(y, "w", g), weights, r <= d - 1, fixed=({"s": 2, "d": 3}, {"s": 3, "d": 1})
-                ),
-                defined,
-                instance=instance,
-                wrt="g",
+                EqualIff(to_w, weights, r <= d - 1, fixed=({"s": 2, "d": 3}, {"s": 3, "d": 1})),
             ),
             *_transposed_channels(),
         ),
         twin=Twin(
             "the input gradient with the kernel flipped",
-            Equal(
-                vjp(y, "x", g),
-                correlate(g, flip(w), stride=s, padding=(p_lo, p_hi - r), dilation=d),
-            ),
+            Equal(to_x, back(flip(w))),
             defined,
         ),
         sources=(GUIDE, TORCH_CONV_TRANSPOSE),

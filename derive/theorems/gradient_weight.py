@@ -86,7 +86,8 @@ def weight_gradient_general() -> Theorem:
     y = correlate(x, w, stride=a.s, padding=a.padding, dilation=a.d, base_dilation=a.e)
     left = vjp(y, "w", g)
     uncut = correlate(x, g, stride=a.d, padding=a.padding, dilation=a.s, base_dilation=a.e)
-    shortened = (a.p_lo, a.p_hi - a.r)
+    cropped = (a.p_lo, a.p_hi - a.r)
+    short = correlate(x, g, stride=a.d, padding=cropped, dilation=a.s, base_dilation=a.e)
     instance = {"n": 6, "k": 2, "s": 3, "d": 1, "e": 1, "p_lo": 1, "p_hi": 2}
 
     return Theorem(
@@ -111,22 +112,14 @@ def weight_gradient_general() -> Theorem:
             ),
             Part(
                 "Not cut, it has the right length exactly when $r < d$:",
-                EqualIff(
-                    left,
-                    uncut,
-                    a.r <= a.d - 1,
-                    fixed=({"s": 3, "d": 2, "e": 1}, {"s": 3, "d": 1, "e": 2}),
-                ),
+                EqualIff(left, uncut, a.r <= a.d - 1, fixed=_FIXED),
                 (a.fits,),
                 instance={**instance, "n": 7, "d": 2},
                 wrt="g",
             ),
             Part(
                 "Instead of the cut, the $r$ samples can be left out of the padding behind:",
-                Equal(
-                    left,
-                    correlate(x, g, stride=a.d, padding=shortened, dilation=a.s, base_dilation=a.e),
-                ),
+                Equal(left, short),
                 (a.fits,),
                 instance=instance,
                 wrt="g",
@@ -141,6 +134,9 @@ def weight_gradient_general() -> Theorem:
         ),
         sources=(GUIDE, TORCH_GRAD, TORCH_CONV),
     )
+
+
+_FIXED = ({"s": 3, "d": 2, "e": 1}, {"s": 3, "d": 1, "e": 2})
 
 
 def _general_chain(a: Axis, x: Form, g: Form) -> tuple[Step, ...]:
