@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +82,20 @@ expectation is met counts as 0):
 """
 
 
-@click.command("check", epilog=EPILOG)
+class Language(click.Command):
+    """A command whose help lists the words of the claim language."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the operators and functions before the rest."""
+        from derive.claims.functions import FUNCTIONS
+        from derive.operators import OPERATORS
+
+        with formatter.section("Operators and functions of claims"):
+            formatter.write_text(", ".join(sorted({*OPERATORS, *FUNCTIONS})))
+        super().format_epilog(ctx, formatter)
+
+
+@click.command("check", cls=Language, epilog=EPILOG)
 @click.argument("claims", nargs=-1, metavar="[CLAIM]...")
 @click.option(
     "--file",
@@ -132,10 +148,8 @@ def check_command(
     entries = list(_entries(claims, files))
     document = wanted in ("md", "html", "tex")
     job = Job(seconds, repair=not no_repair, document=document)
-    if document:
-        outcomes = _documents(entries, job, wanted, out)
-    else:
-        outcomes = _judged(entries, job, told=wanted == "text")
+    write = partial(_documents, style=wanted, out=out)
+    outcomes = write(entries, job) if document else _judged(entries, job, told=wanted == "text")
     rows = [o.row for o in outcomes]
     if wanted == "json":
         import json
@@ -227,11 +241,9 @@ def _tell(row: Row, first: bool) -> None:
         click.echo(line)
 
 
-def _documents(
-    entries: Sequence[Entry], job: Job, style: str, out: Path | None
-) -> list[Outcome]:
+def _documents(entries: Sequence[Entry], job: Job, style: str, out: Path | None) -> list[Outcome]:
     """Write the judgments: to standard output, or one file for each into a folder."""
-    from derive.claims.report_document import written
+    from derive.claims.report_document import pages
 
     if out is None:
         if len(entries) > 1:
@@ -245,13 +257,15 @@ def _documents(
     with staged(out) as folder:
         outcomes = _judged(entries, job, told=False)
         names = _file_names(outcomes)
-        for outcome, name in zip(outcomes, names, strict=True):
-            if outcome.document is not None:
-                (folder / f"{name}.{style}").write_text(
-                    written(outcome.document, style), encoding="utf-8"
-                )
+        documents = [
+            replace(outcome.document, id=name)
+            for outcome, name in zip(outcomes, names, strict=True)
+            if outcome.document is not None
+        ]
+        for name, text in (pages(documents, style) if documents else {}).items():
+            (folder / name).write_text(text, encoding="utf-8")
     missing = [o for o in outcomes if o.document is None]
-    click.echo(f"{len(outcomes) - len(missing)} files in {out}")
+    click.echo(f"{len(documents)} of {len(outcomes)} judgments in {out}{os.sep}")
     for outcome in missing:
         _tell(outcome.row, first=False)
     return outcomes

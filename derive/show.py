@@ -33,7 +33,8 @@ def expr_text(e: Expr) -> str:
     ordered = sorted(e.terms, key=lambda mc: (not mc[0], mc[1] < 0))
     text = ""
     for monomial, c in ordered:
-        alone = len(monomial) == 1 and abs(c) == 1
+        # Python reads -n//s as (-n)//s
+        alone = len(monomial) == 1 and (c == 1 or (c == -1 and text != ""))
         body = "*".join(
             f"({_atom(a)})" if isinstance(a, Div) and not alone else _atom(a) for a in monomial
         )
@@ -58,9 +59,9 @@ def cond_text(cond: Cond) -> str:
         case Ge(e):
             return _relation(e, ">=", "<=")
         case Eq(e):
-            return _divisibility(e) or _relation(e, "==", "==")
-        case Not(inner):
-            return cond_text(inner).replace("==", "!=")
+            return _equation(e, "==")
+        case Not(Eq(e)):
+            return _equation(e, "!=")
         case All(parts):
             shown = (f"({p})" if isinstance(p, Any_) else str(p) for p in parts)
             return " and ".join(shown) or "True"
@@ -102,14 +103,18 @@ def _sides(e: Expr) -> tuple[Expr, Expr]:
     return Expr(plus), Expr(minus)
 
 
-def _divisibility(e: Expr) -> str | None:
+def _equation(e: Expr, sign: str) -> str:
+    return _divisibility(e, sign) or _relation(e, sign, sign)
+
+
+def _divisibility(e: Expr, relation: str) -> str | None:
     """``a - b*(a//b) == 0`` is written ``a % b == 0``."""
     for monomial, _ in e.terms:
         for atom in monomial:
             if isinstance(atom, Div):
                 for sign in (1, -1):
                     if e * sign == atom.num - atom.den * Expr({(atom,): 1}):
-                        return f"{_tight(atom.num)} % {_tight(atom.den)} == 0"
+                        return f"{_tight(atom.num)} % {_tight(atom.den)} {relation} 0"
     return None
 
 

@@ -102,7 +102,7 @@ def _other_condition(parsed: Parsed, judgment: Judgment, end: float) -> Repair |
         return None
     try:
         state = _State(
-            replace(parsed, iff=expression(str(judgment.exact))), words=("the condition",)
+            replace(parsed, iff=expression(str(judgment.exact))), words=("another condition",)
         )
     except SyntaxError:
         return None
@@ -223,9 +223,7 @@ def _applied(
     return _State(parse(text), state.cost + edit.cost, (*state.words, edit.words), score)
 
 
-def _changes(
-    state: _State, samples: Sequence[dict[str, int]], left_too: bool
-) -> Iterator[Edit]:
+def _changes(state: _State, samples: Sequence[dict[str, int]], left_too: bool) -> Iterator[Edit]:
     body = state.parsed.body
     assert isinstance(body, ast.Compare)
     claim = read(written(state.parsed))

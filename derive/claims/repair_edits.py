@@ -142,9 +142,9 @@ def _padding(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
     old = ast.unparse(given) if given is not None else "'valid'"
     for name in names:
         if repr(name) != old:
-            new = None if name == "valid" else ast.Constant(name)
+            named = None if name == "valid" else ast.Constant(name)
             words = f"{name} padding instead of {old.strip(chr(39))}"
-            yield Edit(1.2, words, put(body, call, _with(call, padding=new)))
+            yield Edit(1.2, words, put(body, call, _with(call, padding=named)))
     if given is None or (isinstance(given, ast.Constant) and isinstance(given.value, str)):
         return
     options: list[tuple[float, str]] = []
@@ -173,14 +173,7 @@ def _spread(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
     known = OPERATORS[_name(call)]
     takes = [n for n in SPREADS if n in _parameters(known.name)]
     given = {n: _keyword(call, n) for n in takes}
-    if given.get("stride") is not None or given.get("dilation") is not None:
-        if "dilation" in takes:
-            swapped = _with(call, stride=given.get("dilation"), dilation=given.get("stride"))
-            both = [n for n in ("stride", "dilation") if given.get(n) is not None]
-            words = "stride and dilation are exchanged"
-            if len(both) == 1:
-                words = f"{both[0]} becomes {'dilation' if both == ['stride'] else 'stride'}"
-            yield Edit(1.3, words, put(body, call, swapped))
+    yield from _exchanged(body, call, given)
     for old, value in given.items():
         if value is None:
             continue
@@ -207,6 +200,17 @@ def _spread(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
                 yield Edit(1.6, words, put(body, call, _with(call, **{new: value})))
 
 
+def _exchanged(body: ast.expr, call: ast.Call, given: dict[str, ast.expr | None]) -> Iterator[Edit]:
+    both = [n for n in ("stride", "dilation") if given.get(n) is not None]
+    if not both or "dilation" not in given:
+        return
+    words = "stride and dilation are exchanged"
+    if len(both) == 1:
+        words = f"{both[0]} becomes {'dilation' if both == ['stride'] else 'stride'}"
+    swapped = _with(call, stride=given["dilation"], dilation=given.get("stride"))
+    yield Edit(1.3, words, put(body, call, swapped))
+
+
 def _parameters(name: str) -> tuple[str, ...]:
     import inspect
 
@@ -231,18 +235,15 @@ def _numbers(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
     plain = [a for a in call.args[tensors:] if not isinstance(a, (ast.Tuple, ast.List))]
     plain += [k.value for k in call.keywords if k.arg not in ("padding", "dims")]
     for a in plain:
-        if (isinstance(a, ast.Constant) and not isinstance(a.value, int)) or _is_flag(a):
+        value = a.value if isinstance(a, ast.Constant) else None
+        if isinstance(a, ast.Constant) and (isinstance(value, bool) or not isinstance(value, int)):
             continue
-        for change in ("+ 1", "- 1"):
-            text = f"{ast.unparse(a)} {change}"
-            if isinstance(a, ast.Constant):
-                text = str(a.value + (1 if change == "+ 1" else -1))
+        for sign, change in (("+", 1), ("-", -1)):
+            text = f"{ast.unparse(a)} {sign} 1"
+            if isinstance(value, int):
+                text = str(value + change)
             words = f"{text} instead of {ast.unparse(a)} in {_name(call)}"
             yield Edit(1.5, words, put(body, a, expression(text)))
-
-
-def _is_flag(a: ast.expr) -> bool:
-    return isinstance(a, ast.Constant) and isinstance(a.value, bool)
 
 
 def _lengthen(body: ast.expr, side: ast.expr, gap: Sequence[Expr]) -> Iterator[Edit]:

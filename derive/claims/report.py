@@ -114,7 +114,7 @@ def blank(entry: Entry) -> Row:
 def wrong(entry: Entry, message: str, verdict: str = "wrong input", seconds: float = 0.0) -> Row:
     """The row of a claim that cannot be read, or (``"cannot be"``) whose parts can never fit."""
     row = blank(entry)
-    row.update(verdict=verdict, error=message, seconds=round(seconds, 3))
+    row["verdict"], row["error"], row["seconds"] = verdict, message, round(seconds, 3)
     if entry.expected:
         row["as_expected"] = entry.expected == verdict
     return row
@@ -123,7 +123,7 @@ def wrong(entry: Entry, message: str, verdict: str = "wrong input", seconds: flo
 def stopped(entry: Entry, reason: str, seconds: float, checked: str = "nothing") -> Row:
     """The row of a claim whose judging was stopped from outside."""
     row = blank(entry)
-    row.update(reason=reason, checked=checked, seconds=round(seconds, 3))
+    row["reason"], row["checked"], row["seconds"] = reason, checked, round(seconds, 3)
     if entry.expected:
         row["as_expected"] = entry.expected == "undecided"
     return row
@@ -138,14 +138,12 @@ def make_row(entry: Entry, judgment: Any, seconds: float) -> Row:
 
     found = judgment.verdict
     row = blank(entry)
-    row.update(
-        verdict=kinds.name(found),
-        hypotheses=hypotheses(judgment.claim),
-        assumed=[str(c) for c in judgment.assumed],
-        degenerate=[str(c) for c in judgment.degenerate],
-        witness=judgment.kernel or None,
-        seconds=round(seconds, 3),
-    )
+    row["verdict"] = kinds.name(found)
+    row["hypotheses"] = hypotheses(judgment.claim)
+    row["assumed"] = [str(c) for c in judgment.assumed]
+    row["degenerate"] = [str(c) for c in judgment.degenerate]
+    row["witness"] = judgment.kernel or None
+    row["seconds"] = round(seconds, 3)
     if isinstance(found, (kinds.Proved, kinds.HoldsWhen)):
         row["method"] = found.method
     if isinstance(found, kinds.HoldsWhen):
@@ -220,7 +218,10 @@ def example(judgment: Any) -> Example:
     )
     if c.kind == "sizes":
         made["sizes"] = completed(judgment.claim, dict(c.sizes))
-    where = ", ".join(f"{k} = {v}" for k, v in made["sizes"].items())
+    places = [f"{k} = {v}" for k, v in made["sizes"].items()]
+    for name, values in made["functions"].items():
+        places += [f"{name}({arguments}) = {v}" for arguments, v in values.items()]
+    where = ", ".join(places)
     at = f"at {where}: " if where else ""
     made["text"] = made["text"].partition(": ")[2]
     if c.kind == "existence":
@@ -239,13 +240,13 @@ def example(judgment: Any) -> Example:
 def completed(claim: Any, sizes: dict[str, int]) -> dict[str, int]:
     """Sizes with the smallest values for the symbols on which the falsehood does not depend."""
     from derive.decide.equality import sizes_with_sum
-    from derive.expr import all_of, cond_symbols, holds, negate
+    from derive.expr import all_of, cond_symbols, holds, iff, negate
 
-    stated = [c if claim.iff is None else c for c in conditions(claim.statement)]
     spoken = {s for c in claim.hypotheses for s in cond_symbols(c)}
     spoken |= {s for side in _sides(claim) for s in side.symbols()}
     missing = sorted((s for s in spoken if s.name not in sizes), key=lambda s: s.name)
-    false = [negate(all_of(*stated))] if claim.iff is None else []
+    stated = all_of(*conditions(claim.statement))
+    false = [negate(stated if claim.iff is None else iff(stated, claim.iff))]
     for total in range(MOST):
         for more in sizes_with_sum(missing, total):
             found = {**sizes, **more}
@@ -385,8 +386,8 @@ def lines(row: Row) -> list[tuple[str, str]]:
     if row["assumed"]:
         told.append(("plain", f"  defined for: {', '.join(row['assumed'])}"))
     if row["degenerate"]:
-        word = "a degenerate case" if len(row["degenerate"]) == 1 else "degenerate cases"
-        told.append(("plain", f"  {word} (a length is 1): {'; '.join(row['degenerate'])}"))
+        cases = "; ".join(row["degenerate"])
+        told.append(("plain", f"  degenerate, since a length is 1 there: {cases}"))
     if row["witness"]:
         told.append(("plain", f"  the kernel: {row['witness']}"))
     if row["counterexample"]:
@@ -398,15 +399,21 @@ def lines(row: Row) -> list[tuple[str, str]]:
         told.append(("plain", f"  note: {row['note']}"))
     if row["reason"]:
         told.append(("plain", f"  why: {row['reason']} (checked: {row['checked']})"))
-    if row["repair"]:
-        told.append(("repair", f"  nearest true statement, proved ({row['repair']['change']}):"))
-        told.append(("repair", f"    {row['repair']['claim']}"))
-        if row["repair"]["assumed"]:
-            told.append(("plain", f"    defined for: {', '.join(row['repair']['assumed'])}"))
+    told += _repair_lines(row)
     if row["as_expected"] is False:
         told.append(("missed", f"  expected: {row['expected']}; found: {found(row)}"))
     told.append(("plain", f"  {row['seconds']:.2f} s"))
     return told
+
+
+def _repair_lines(row: Row) -> Iterator[tuple[str, str]]:
+    repair = row["repair"]
+    if repair is None:
+        return
+    yield "repair", f"  nearest true statement, proved ({repair['change']}):"
+    yield "repair", f"    {repair['claim']}"
+    if repair["assumed"] and repair["assumed"] != row["assumed"]:
+        yield "plain", f"    defined for: {', '.join(repair['assumed'])}"
 
 
 def headline(row: Row) -> str:

@@ -6,7 +6,9 @@ the two matrices at the smallest sizes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from derive.claims.files import Entry
 from derive.claims.judge import Judgment
@@ -72,16 +74,38 @@ def judgment_document(entry: Entry, judgment: Judgment, row: Row, seconds: float
 
 
 def written(document: Document, style: str) -> str:
-    """The document as ``"html"``, ``"tex"`` or ``"md"``."""
+    """The document alone as ``"html"``, ``"tex"`` or ``"md"``."""
     if style == "html":
-        book = Book(BOOK, "", (), ((BOOK, (document,)),))
-        return html.pages(book)[f"{document.id}.html"]
+        page = html.pages(_book([document]))[f"{document.id}.html"]
+        return page.replace(f'<a href="index.html">{BOOK}</a>', BOOK)
     return latex.single(document) if style == "tex" else markdown.page(document)
+
+
+def pages(documents: Sequence[Document], style: str) -> dict[str, str]:
+    """Several documents by file name, as HTML with an index."""
+    if style == "html":
+        return html.pages(_book(documents))
+    return {f"{d.id}.{style}": written(d, style) for d in documents}
+
+
+def _book(documents: Sequence[Document]) -> Book:
+    return Book(BOOK, "Each is decided for all sizes at once.", (), ((BOOK, tuple(documents)),))
 
 
 def plain(text: str) -> str:
     """Text of a stranger, for a document: nothing in it is a formula or code."""
     return text.replace("$", "＄").replace("`", "'")
+
+
+def address(url: str) -> str:
+    """An address for a link: only the web's, and every character that means something is escaped.
+
+    >>> address("https://example.org/a?b={c}"), address("javascript:alert(1)")
+    ('https://example.org/a?b=%7Bc%7D', '')
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        return ""
+    return quote(url, safe=":/?#@!&*+,;=%~[]")
 
 
 def code(text: str) -> str:
@@ -115,7 +139,7 @@ def _claim_section(entry: Entry, claim: Claim) -> Section:
         blocks.append(Paragraph(plain(entry.statement), "In words."))
     blocks.append(Paragraph(code(claim.text), "As it is judged."))
     if entry.source or entry.url:
-        blocks.append(Links(((plain(entry.source or entry.url), entry.url),)))
+        blocks.append(Links(((plain(entry.source or entry.url), address(entry.url)),)))
     return Section("The claim", tuple(blocks))
 
 
@@ -171,12 +195,16 @@ def _verdict_blocks(judgment: Judgment, row: Row, setting: Setting) -> list[Bloc
     if judgment.kernel:
         blocks.append(Paragraph(f"{code(judgment.kernel)}.", "The kernel."))
     if row["counterexample"]:
-        lead = "Smallest counterexample." if isinstance(found, Refuted) else "Otherwise, for example:"
+        lead = (
+            "Smallest counterexample." if isinstance(found, Refuted) else "Otherwise, for example:"
+        )
         blocks.append(Paragraph(_example_text(judgment, row, setting), lead))
     if row["note"]:
         blocks.append(Paragraph(f"{plain(row['note'])}.", "Note."))
     if row["as_expected"] is False:
-        blocks.append(Paragraph(f"{plain(str(row['expected']))}; this is not what was found.", "Expected:"))
+        blocks.append(
+            Paragraph(f"{plain(str(row['expected']))}; this is not what was found.", "Expected:")
+        )
     return blocks
 
 
@@ -271,7 +299,11 @@ def _worked_out(judgment: Judgment) -> list[Section]:
     for name, table in c.functions:
         known = dict(table)
         sizes[name] = lambda *at, known=known: known.get(tuple(map(int, at)), 0)
-    chosen = selections((statement.left, statement.right), sizes, statement.laws) if not c.functions else {}
+    chosen = (
+        selections((statement.left, statement.right), sizes, statement.laws)
+        if not c.functions
+        else {}
+    )
     sizes.update(chosen or {})
     blocks: list[Block] = []
     try:
@@ -292,7 +324,10 @@ def _worked_out(judgment: Judgment) -> list[Section]:
     return [
         Section(
             "The counterexample worked out",
-            (Paragraph(f"{shown}." if shown else "The sizes are those of the claim.", "Sizes."), *blocks),
+            (
+                Paragraph(f"{shown}." if shown else "The sizes are those of the claim.", "Sizes."),
+                *blocks,
+            ),
         )
     ]
 

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from derive.document.text import GREEK
 from derive.expr import (
     All,
     Any_,
@@ -37,10 +38,6 @@ from derive.expr import (
     lift,
 )
 
-GREEK = {
-    "σ": r"\sigma", "τ": r"\tau", "π": r"\pi", "ρ": r"\rho", "δ": r"\delta", "α": r"\alpha",
-    "β": r"\beta", "φ": r"\varphi", "μ": r"\mu", "λ": r"\lambda", "ω": r"\omega", "θ": r"\theta",
-}  # fmt: skip
 GREEK_NAMES = {v[1:]: v for v in GREEK.values()} | {"sigma": r"\sigma", "phi": r"\varphi"}
 # The order in which people write sizes in a sum and in a product.
 ORDER = ("e", "n", "m", "s", "d", "k", "c", "b", "p", "r")

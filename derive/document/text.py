@@ -9,6 +9,7 @@ r"""Text with inline formulas: cut into words and LaTeX, and escaped for each fo
 from __future__ import annotations
 
 import re
+import unicodedata
 from html import escape
 
 from latex2mathml.converter import convert
@@ -21,10 +22,15 @@ TEX_SPECIAL = {
     "“": "``", "”": "''", "‘": "`", "’": "'", "–": "--", "—": "---", "…": r"\dots{}",
     "\u00a0": "~",
 }  # fmt: skip
+GREEK = {
+    letter: "\\" + unicodedata.name(letter).rsplit(" ", 1)[1].lower()
+    for letter in "αβγδεζηθικλμνξπρστυφχψω"
+}  # LaTeX calls the letters by the names that Unicode gives them
+GREEK |= {"λ": r"\lambda", "ε": r"\varepsilon", "φ": r"\varphi"}
 TEX_SYMBOLS = {
     "·": r"\cdot", "×": r"\times", "−": "-", "≥": r"\ge", "≤": r"\le", "≠": r"\ne", "→": r"\rightarrow",
     "↦": r"\mapsto", "⇒": r"\Rightarrow", "⇔": r"\Leftrightarrow", "∇": r"\nabla", "Σ": r"\sum",
-    "σ": r"\sigma", "τ": r"\tau", "ω": r"\omega", "π": r"\pi", "δ": r"\delta", "λ": r"\lambda",
+    **GREEK,
     "∘": r"\circ", "⊗": r"\otimes", "⊙": r"\odot", "⟨": r"\langle", "⟩": r"\rangle", "⌊": r"\lfloor",
     "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil", "∈": r"\in", "∀": r"\forall", "∗": r"\ast",
     "ᵀ": r"{}^{\mathsf{T}}", "²": "{}^{2}", "ᴺ": "{}^{N}", "½": r"\tfrac12", "′": "{}'", "ₓ": "{}_{x}",

@@ -47,14 +47,19 @@ def transpose_is_not_inverse() -> Theorem:
     """AᵀA = I fails, and exactly when it holds."""
     n, k, d = sizes("n k d")
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
-    x, w = tensor("x", n), tensor("w", k)
+    v, w = tensor("v", n), tensor("w", k)
     m = n + p_lo + p_hi - d * (k - 1)
-    gram = _gram(correlate(x, w, padding=(p_lo, p_hi), dilation=d))
+
+    def conv(x: Form) -> Form:
+        return correlate(x, w, padding=(p_lo, p_hi), dilation=d)
+
+    def full(x: Form) -> Form:
+        return correlate(x, w, padding="full", dilation=d)
 
     def row(j: Expr) -> Value:
         def pair(tu: tuple[Expr, ...]) -> Value:
             t, u = tu
-            product = w[t] * w[u] * x[j + d * (u - t)]
+            product = w[t] * w[u] * v[j + d * (u - t)]
             return product.where(between(0, j - d * t + p_lo, m))
 
         return sigmas((k, k), pair)
@@ -78,10 +83,10 @@ def transpose_is_not_inverse() -> Theorem:
             Part(
                 "$A^{\\mathsf T} A$ for stride 1: the products of two taps at the distance of the two "
                 "inputs, over the windows that exist:",
-                Equal(gram, build((n,), row)),
+                Equal(_gram(conv, v), build((n,), row)),
                 (m >= 1,),
                 instance={"n": 4, "k": 2, "d": 1, "p_lo": 1, "p_hi": 0},
-                wrt="x",
+                wrt="v",
             ),
             *_single_tap(),
             _strided_rank(),
@@ -89,7 +94,7 @@ def transpose_is_not_inverse() -> Theorem:
         ),
         twin=Twin(
             "$A^{\\mathsf T} A = \\lVert w\\rVert^2 I$ for a full correlation",
-            Equal(_gram(correlate(x, w, padding="full", dilation=d)), _norm(w, x)),
+            Equal(_gram(full, v), _norm(w, v)),
         ),
         sources=(GUIDE, TOEPLITZ),
         negative=True,
@@ -105,10 +110,13 @@ def _single_tap() -> tuple[Part, ...]:
     reads = all_of(
         between(0, j, n), between(0, j + d * (b - a), n), between(0, j - d * a + p_lo, m)
     )
-    x, c = tensor("x", n), tensor("c")
+    v, c = tensor("v", n), tensor("c")
     delta = one_hot(k, a)
     single = build((k,), lambda i: c[()] * delta[i])
-    gram = _gram(correlate(x, single, padding=(p_lo, p_hi), dilation=d))
+
+    def conv(x: Form) -> Form:
+        return correlate(x, single, padding=(p_lo, p_hi), dilation=d)
+
     covered = all_of(d * a <= p_lo, d * (k - 1 - a) <= p_hi)
     return (
         Part(
@@ -126,15 +134,15 @@ def _single_tap() -> tuple[Part, ...]:
             "One single tap of value $c$ at $a$: $A^{\\mathsf T} A = c^2 I$ exactly when the padding "
             "lets it read every input (so $A^{\\mathsf T} A = I$ exactly when $c = \\pm 1$ as well):",
             EqualIff(
-                gram,
-                build((n,), lambda i: c[()] * c[()] * x[i]),
+                _gram(conv, v),
+                build((n,), lambda i: c[()] * c[()] * v[i]),
                 covered,
-                witnesses=({"i0": 0, "x.0": 0}, {"i0": n - 1, "x.0": n - 1}),
+                witnesses=({"i0": 0, "v.0": 0}, {"i0": n - 1, "v.0": n - 1}),
                 fixed=({"d": 1}, {"d": 2}),
             ),
             (m >= 1, a >= 0, a <= k - 1),
             instance={"n": 4, "k": 3, "d": 1, "p_lo": 1, "p_hi": 2, "a": 1},
-            wrt="x",
+            wrt="v",
         ),
     )
 
@@ -299,12 +307,11 @@ def _zero_padded() -> tuple[Form, Form, tuple[Expr, ...]]:
     p_lo, p_hi, q_lo, q_hi = (offset(name) for name in ("p_lo", "p_hi", "q_lo", "q_hi"))
     w, v, g = tensor("w", p_lo + p_hi + 1), tensor("v", q_lo + q_hi + 1), tensor("g", n)
 
-    def back(h: Form, kernel: Form, padding: tuple[Expr, Expr]) -> Form:
-        y = correlate(tensor("x", n), kernel, padding=padding)
-        return vjp(y, "x", h)
+    def back(name: str, g: Form, kernel: Form, padding: tuple[Expr, Expr]) -> Form:
+        return vjp(correlate(tensor(name, n), kernel, padding=padding), name, g)
 
-    reverse = back(back(g, v, (q_lo, q_hi)), w, (p_lo, p_hi))
-    same = back(back(g, w, (p_lo, p_hi)), v, (q_lo, q_hi))
+    reverse = back("x", back("h", g, v, (q_lo, q_hi)), w, (p_lo, p_hi))
+    same = back("x", back("h", g, w, (p_lo, p_hi)), v, (q_lo, q_hi))
     return reverse, same, (n, p_lo, p_hi, q_lo, q_hi)
 
 
