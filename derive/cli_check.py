@@ -64,7 +64,8 @@ undecided, cannot be, or "holds when CONDITION"; what is found must say the same
                   "value", "sizes", "undefined" or "existence"
   witness         null, or the kernel that was found for `exists`
   note            null, or what was found beside the verdict
-  reason, checked null, or why it is undecided and what was checked
+  reason          null, or why it is undecided
+  checked         null, or what was checked of an undecided claim
   repair          null, or the nearest true statement, proved: {claim, change, assumed}
   expected        null, or the expected verdict
   as_expected     null, or whether that is what was found

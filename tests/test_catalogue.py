@@ -126,13 +126,13 @@ def confirm(statement: Statement, hypotheses: Sequence[Cond], found: Counterexam
     if found.kind == "undefined":
         assert found.requirement is not None
         assert not holds(found.requirement, sizes)
-        assert any(undefined_at(f, sizes) for f in sides(statement))
+        assert any(undefined_at(f, sizes) is not None for f in sides(statement))
         return
     if isinstance(statement, Holds):
         assert found.kind == "sizes"
         assert not holds(statement.cond, sizes)
         return
-    assert not any(undefined_at(f, sizes) for f in sides(statement))
+    assert all(undefined_at(f, sizes) is None for f in sides(statement))
     if isinstance(statement, EqualIff) and not holds(statement.condition, sizes):
         assert not differ_by_the_loops(statement.left, statement.right, sizes)
         return
@@ -152,17 +152,15 @@ def smaller(
     return (s for s in islice(listed, LOOKED_AT) if holds(conds, s))
 
 
-def fails_at(
-    statement: Statement, sizes: dict[str, int], kind: str, laws: Sequence[Law]
-) -> Refuted | Cond | bool | None:
+def fails_at(statement: Statement, sizes: dict[str, int], kind: str, laws: Sequence[Law]) -> bool:
+    """Does the statement fail at these sizes?  For an operator that is not defined: is it not here?"""
     if isinstance(statement, Holds):
         return not holds(statement.cond, sizes)
-    for f in sides(statement):
-        undefined = undefined_at(f, sizes)
-        if undefined is not None or kind == "undefined":
-            return undefined
+    undefined = any(undefined_at(f, sizes) is not None for f in sides(statement))
+    if undefined or kind == "undefined":
+        return undefined
     left, right = sides(statement)
-    return counterexample_at(left, right, sizes, laws)
+    return counterexample_at(left, right, sizes, laws) is not None
 
 
 def test_the_loops_confirm_the_counterexample_of_the_twin(proof: Proof) -> None:
@@ -179,7 +177,7 @@ def test_no_smaller_sizes_refute_the_twin(proof: Proof) -> None:
         return
     for sizes in islice(smaller(twin.statement, twin.hypotheses, found), EVALUATED):
         fails = fails_at(twin.statement, sizes, found.kind, twin.laws)
-        assert not fails, f"{sizes} is smaller than {found}: {fails}"
+        assert not fails, f"{sizes} is smaller than {found}"
 
 
 def test_the_loops_confirm_why_each_hypothesis_is_needed(proof: Proof) -> None:
@@ -210,10 +208,10 @@ def test_the_numbers_agree(theorem: Theorem) -> None:
         assert not lengths or {n % 2 for n in lengths if n is not None} == {0, 1}
 
 
-def test_both_outcomes_of_an_exact_condition_are_met(theorem: Theorem) -> None:
-    """A condition that is sometimes true must be seen true and false, or the table shows nothing."""
+def test_no_exact_condition_is_always_true(theorem: Theorem) -> None:
+    """Otherwise the part is a plain equality and should say so."""
     for part in theorem.parts:
-        if not isinstance(part.statement, EqualIff):
+        if not isinstance(part.statement, EqualIff) or has_function(part.statement.condition):
             continue
         known = [*part.hypotheses, *(c for f in sides(part.statement) for c in f.requires)]
         conds = all_of(*(c for c in known if not has_function(c)))
@@ -250,7 +248,7 @@ def test_instances_are_lawful_and_give_every_size(theorem: Theorem) -> None:
         if not part.instance or part.wrt is None:
             continue
         spoken = {s.name for s in parameters(part.statement, part.hypotheses)}
-        assert spoken == set(part.instance), part.sentence
+        assert spoken <= set(part.instance), part.sentence
         plain = [h for h in part.hypotheses if not has_function(h)]
         assert holds(all_of(*plain), dict(part.instance)), part.sentence
         for f in sides(part.statement):

@@ -48,7 +48,7 @@ def test_a_claim_put_together_again_is_the_same(text: str) -> None:
         ("(n := 3) == n", "an assignment cannot be part of a claim", 1),
         ("flip(x[1000000000000]) == x", "numbers go up to 1000000; use a symbol", 7),
         ("flip(x[10**9]) == x", "powers go from 0 to 6", 7),
-        ("((((n + k + s + d)**6)**6)**6)**6 == 1", "this power has too many terms", 2),
+        ("((((n + k + s + d)**6)**6)**6)**6 == 1", "this power has too many terms", 3),
         ("pad(x, (1000000, 0)) == x", "the size 1000000 is over the limit of 100000", 0),
         ("correlate(x, w, strid=2) == x", "unexpected keyword argument 'strid'", 0),
         ("correlate(x, w, stride=x) == x", "stride is an operator; a number was expected", 0),
@@ -90,7 +90,7 @@ def test_the_caret_of_a_long_claim() -> None:
         ("*".join(["(n+k+s+d)"] * 300) + " == 1", "too deep or too large"),
         ("", "it is empty"),
         (" \n ", "it is empty"),
-        ("x == '" + "a" * 100, "not closed"),
+        ("x == '" + "a" * 100, "this quote is not closed"),
         ("x == \x00", "null bytes|has no meaning|expression was expected|not closed"),
     ],
 )
@@ -116,7 +116,7 @@ def test_what_can_never_fit_is_no_refutation(text: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["correlate(x[n1, n2], w) == x", "flip(x[n1, n2]) == x[n1]", "vjp(correlate(x, w), v, g) == x"],
+    ["flip(x[n1, n2]) == x[n1]", "vjp(correlate(x, w), v, g) == x"],
 )
 def test_what_does_not_fit_is_an_error_and_no_refutation(text: str) -> None:
     with pytest.raises(DeriveError):

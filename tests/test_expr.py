@@ -273,8 +273,7 @@ def test_multiples_of_the_divisor_are_taken_out() -> None:
     assert (S * P + Q) // S == P + Q // S
     assert (6 * P + 4) // 3 == 2 * P + 1
     assert (S * P) % S == 0
-    assert (6 * P) // (3 * S) == (6 * P) // (3 * S)
-    assert ((S + 1) * P) // (S + 1) == P or True
+    assert (6 * P * S + Q) // (3 * S) == 2 * P + Q // (3 * S)
     for p, q, s in product(range(-5, 6), range(-5, 6), range(1, 5)):
         env = {"p": p, "q": q, "s": s}
         assert ((5 * P + 3 * Q - 7) // 3).at(env) == (5 * p + 3 * q - 7) // 3
@@ -320,7 +319,11 @@ def test_substituting_and_evaluating_commute(seed: int) -> None:
     r = random.Random(1000 + seed)
     e, _ = random_expr(r, r.randint(1, 3))
     inner = {name: random_expr(r, r.randrange(2))[0] for name in "npq"}
-    symbols = {only(size("n")): inner["n"] * inner["n"] + 1, only(P): inner["p"], only(Q): inner["q"]}
+    symbols = {
+        only(size("n")): inner["n"] * inner["n"] + 1,
+        only(P): inner["p"],
+        only(Q): inner["q"],
+    }
     for _ in range(6):
         env = environment(r)
         outer = {**env, **{s.name: v.at(env) for s, v in symbols.items()}}
@@ -338,9 +341,7 @@ def test_map_changes_every_atom_once_from_the_inside_out() -> None:
 
     e = (N // S + 1) // K
     assert e.map(look) == e
-    assert seen == ["Sym", "Sym", "Div", "Sym", "Div"] or sorted(seen) == sorted(
-        ["Sym", "Sym", "Div", "Sym", "Div"]
-    )
+    assert seen == ["Sym", "Sym", "Div", "Sym", "Div"]
     assert map_cond(N >= K, lambda x: x + 2) == (N + 2 >= K)
 
 
@@ -349,7 +350,7 @@ def test_coefficient_splits_exactly_the_linear() -> None:
     assert split == (3 * S + 1, -(N // S))
     assert (P * P).coefficient(only(P)) is None
     assert (P + P // S).coefficient(only(P)) is None
-    assert (N + 1).coefficient(only(P)) == (0, N + 1)
+    assert (N + 1).coefficient(only(P)) == (lift(0), N + 1)
 
 
 # -- pickling --------------------------------------------------------------------------------------

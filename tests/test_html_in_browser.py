@@ -144,9 +144,7 @@ def measured(browser: str, folder: Path, page: str, window: tuple[int, int]) -> 
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_page_is_wider_than_a_phone(
-    name: str, browser: str, book: Path, tmp_path: Path
-) -> None:
+def test_no_page_is_wider_than_a_phone(name: str, browser: str, book: Path, tmp_path: Path) -> None:
     page = (book / f"{name}.html").as_uri()
     view, content = measured(browser, tmp_path / "check", page, PHONE)
     assert view == PHONE[0]

@@ -10,8 +10,8 @@ attributes on the fence or as ``key: value`` lines in front of it::
     ```
 
 In YAML a file is a list of ``{id, statement, source: {title, url}, claim, expected}``.  Only ``claim``
-is needed.  Files are untrusted: their size and depth are bounded before anything is built, and every
-YAML scalar is read as text.
+is needed; ``row`` and ``reading`` may stand there for readers.  Files are untrusted: their size and
+depth are bounded before anything is built, and every YAML scalar is read as text.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ MAX_BYTES = 2_000_000
 MAX_CLAIMS = 2_000
 MAX_YAML_NODES = 60_000
 MAX_YAML_DEPTH = 12
+MAX_YAML_ALIASES = 2_000
 SUFFIXES = (".md", ".markdown", ".yaml", ".yml")
 KEYS = ("id", "expect", "expected", "source", "url", "statement", "when")
+REMARKS = ("row", "reading")  # keys of a YAML item that are for its readers alone
 VERDICTS = ("proved", "refuted", "undecided", "cannot be")
 
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*(.*?)\s*$")
@@ -304,12 +306,18 @@ def yaml_list(text: str, name: str) -> Iterator[Entry]:
 
 
 def _bound(yaml: Any, events: Iterator[Any], name: str) -> None:
-    """Refuse aliases (a few bytes that stand for a large document), depth and length."""
-    depth = 0
+    """Refuse too many aliases, too much depth and length.
+
+    An alias stands for a node that is shared, never copied, and only two levels are ever read.
+    """
+    depth = aliases = 0
     for number, event in enumerate(events):
         place = f"{name}:{event.start_mark.line + 1}"
-        if isinstance(event, yaml.AliasEvent):
-            raise WrongInput(f"{place}: a YAML alias (*) stands here; write the text out")
+        aliases += isinstance(event, yaml.AliasEvent)
+        if aliases > MAX_YAML_ALIASES:
+            raise WrongInput(
+                f"{place}: over {MAX_YAML_ALIASES} YAML aliases (*); write the text out"
+            )
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_YAML_DEPTH:
@@ -333,6 +341,8 @@ def _mapping(node: Any, place: str) -> dict[str, str]:
             _set(given, "source", inner.get("title", ""), line)
             if "url" in inner:
                 _set(given, "url", inner["url"], line)
+            continue
+        if key in REMARKS:
             continue
         if key not in (*KEYS, "claim"):
             raise WrongInput(f"{line}: the key {_cut(key)!r} is unknown; use claim, {_keys()}")

@@ -106,7 +106,8 @@ class _Worker:
         """Judge one claim; what is known when the time is over is the outcome."""
         start = time.monotonic()
         known: Outcome | None = None
-        with contextlib.suppress(EOFError, OSError):
+        gone = False
+        try:
             if self.process is None:
                 self._start()
                 self._wait(start + STARTING, tick)  # it says when its modules are loaded
@@ -122,7 +123,8 @@ class _Worker:
                     end = max(end, time.monotonic() + self.job.seconds + GRACE)
             if last and known is not None:
                 return known
-        gone = self.process is None or not self.process.is_alive()
+        except (EOFError, OSError):
+            gone = True
         self._stop()
         if known is not None:
             return known

@@ -14,11 +14,11 @@ from derive.claims.meaning import Claim, read
 from derive.claims.reduce import everywhere, support
 from derive.claims.values import About, Both, Everywhere, Exists, Negation, Same, Statement
 from derive.decide.equality import check_tensors, counterexample_at, decide_equal, decide_holds
-from derive.decide.solver import Answer, Law, satisfiable, time_limit
+from derive.decide.solver import Answer, Law, satisfiable, smallest, time_limit
 from derive.decide.verdict import Counterexample, HoldsWhen, Proved, Refuted, Undecided, Verdict
 from derive.decide.weakest import Weakest, find_condition, find_equivalent, simplify
 from derive.errors import CannotBe, NotSupported
-from derive.expr import FALSE, TRUE, Cond, all_of, conjuncts, iff, negate
+from derive.expr import FALSE, TRUE, Cond, Sym, all_of, cond_symbols, conjuncts, iff, negate
 from derive.form import Form
 
 SECONDS = 20.0
@@ -187,7 +187,7 @@ def _judge_iff(
             return _Found(under, note="the condition does not suffice")
         return _Found(Undecided("no exact condition was found to compare the stated one with"))
     verdict = decide_holds(facts, iff(weakest.verdict.condition, condition))
-    note = f"the two sides are equal exactly when {weakest.verdict.condition}"
+    note = f"what stands before `iff` holds exactly when {weakest.verdict.condition}"
     return _Found(
         verdict, degenerate=weakest.degenerate, note=note, exact=weakest.verdict.condition
     )
@@ -245,9 +245,29 @@ def _judge_never(part: Statement, hypotheses: tuple[Cond, ...], condition: Cond 
             return replace(
                 found, verdict=Undecided("it fails for some sizes; whether for all is open")
             )
-    wanted = negate(true_when)
-    inner = _judge_sizes(wanted if condition is None else iff(wanted, condition), facts)
+    wanted = negate(true_when) if condition is None else iff(negate(true_when), condition)
+    inner = _judge_sizes(wanted, facts)
+    if isinstance(inner.verdict, Refuted):
+        parameters = sorted(_sizes(part), key=lambda s: s.name)
+        least = smallest((*facts, negate(wanted)), parameters)
+        if least is not None:
+            inner = replace(inner, verdict=Refuted(Counterexample("sizes", tuple(least.items()))))
     return replace(inner, assumed=found.assumed)
+
+
+def _sizes(statement: Statement) -> set[Sym]:
+    """The sizes that a statement speaks of."""
+    match statement:
+        case About(cond):
+            return set(cond_symbols(cond))
+        case Both(parts):
+            return {s for p in parts for s in _sizes(p)}
+        case Negation(part):
+            return _sizes(part)
+        case Everywhere(count=count):
+            return set(count.sizes())
+        case Same(left=left, right=right) | Exists(left=left, right=right):
+            return {*left.sizes(), *right.sizes()}
 
 
 def _judge_existence(statement: Exists, hypotheses: tuple[Cond, ...]) -> _Found:

@@ -125,15 +125,15 @@ def _keywords(text: str) -> list[tuple[str, int]]:
                 depth -= 1
             elif depth == 0 and token.string in ("exists", "iff", "for", ":"):
                 found.append((token.string, position))
+            elif token.type == tokenize.ERRORTOKEN and token.string[0] in "'\"":
+                raise ClaimError(text, position, "this quote is not closed")
             elif token.type == tokenize.ERRORTOKEN and token.string.strip():
                 raise ClaimError(
                     text, position, f"the character {token.string!r} has no meaning here"
                 )
-    except (tokenize.TokenError, IndentationError, SyntaxError) as e:
-        place = e.args[1][1] if isinstance(e, tokenize.TokenError) else len(text) - 1
-        raise ClaimError(
-            text, min(place, len(text) - 1), "a bracket or a quote is not closed"
-        ) from None
+    except (tokenize.TokenError, IndentationError, SyntaxError):
+        # Where it should have been closed is not known before the end.
+        raise ClaimError(text, len(text) - 1, "a bracket or a quote is not closed") from None
     return found
 
 
@@ -157,7 +157,8 @@ def _expression(text: str, start: int, end: int) -> ast.expr:
     try:
         tree = ast.parse(piece.strip(), mode="eval")
     except SyntaxError as e:
-        place = min(shift + max(0, (e.offset or 1) - 1), len(text) - 1)
+        at = (e.offset or 0) - 1 if e.lineno == 1 else -1
+        place = min(shift + (at if at >= 0 else len(piece.strip()) - 1), len(text) - 1)
         raise ClaimError(text, place, f"{_plain(e.msg)}; an expression was expected") from None
     except (RecursionError, MemoryError, ValueError):
         raise ClaimError(

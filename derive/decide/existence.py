@@ -13,13 +13,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from sympy import QQ
 from sympy.polys.matrices import DomainMatrix
 
-from derive.decide.equality import decide_equal, function_tables, sizes_with_sum
+from derive.decide.equality import counterexample_at, decide_equal, function_tables, sizes_with_sum
 from derive.decide.solver import Law, time_left
 from derive.decide.verdict import Counterexample, Proved, Refuted, Undecided, Verdict
 from derive.errors import DeriveError, NotSupported, WrongInput
@@ -40,6 +40,7 @@ from derive.table import coefficients, shape_at
 DATA = ("x", "g", "y")
 LONGEST = 12
 SEARCH_SUM = 14
+EARLY = 12
 
 
 @dataclass(frozen=True)
@@ -202,12 +203,22 @@ def _guess(
                 if any(t == unknown for t, _ in rest.tensors):
                     continue
                 facts = (*hypotheses, *written.requires, *rest.requires)
+                if _fails_early(written, rest, facts, laws):
+                    continue
                 equal = decide_equal(written, rest, facts, laws=laws, seconds=2.0)
                 if isinstance(equal, Proved):
                     return Found(kernel, name)
             except DeriveError:
                 continue
     return None
+
+
+def _fails_early(left: Form, right: Form, facts: Sequence[Cond], laws: Sequence[Law]) -> bool:
+    """Do the two differ at one of a few small sizes?  Then no proof need be tried."""
+    order = sorted({*left.sizes(), *right.sizes()}, key=lambda s: s.name)
+    small = (at for total in range(SEARCH_SUM) for at in sizes_with_sum(order, total))
+    defined = (at for at in islice(small, 2000) if holds(all_of(*facts), at))
+    return any(counterexample_at(left, right, at, laws) for at in islice(defined, EARLY))
 
 
 def _with_sizes(form: Form, values: Mapping[Sym, Expr]) -> Form:

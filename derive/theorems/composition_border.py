@@ -108,8 +108,6 @@ def conv_conv_same() -> Theorem:
                     ({"i0": 0, "w1.0": tap, "x.0": start + d1 * tap},),
                     ({"d1": 1}, {"d1": 3}),
                 ),
-                instance={"n": 5, "k1": 3, "d1": 2, "o": -3},
-                wrt="x",
             ),
             Part(
                 sentence=(

@@ -199,8 +199,6 @@ def input_gradient_polyphase() -> Theorem:
                 "than the kernel) is zero:",
                 Equal(decimate(whole, s, start=a), scale(decimate(x, s, start=a), 0)),
                 (*inside, phase >= k),
-                instance={"n": 5, "k": 2, "s": 3, "p_lo": 0, "p_hi": 0, "a": 2},
-                wrt="g",
             ),
             _polyphase_full(),
             *_polyphase_dilated(),
@@ -309,8 +307,6 @@ def _polyphase_dilated() -> tuple[Part, ...]:
             "and all the other phases are zero:",
             Equal(phase, scale(decimate(x, s, start=a), 0)),
             (fits, *phases, ~divides(s, a + p_lo)),
-            instance={"n": 7, "k": 2, "s": 2, "c": 1, "p_lo": 1, "p_hi": 0, "a": 0},
-            wrt="g",
         ),
         Part(
             "With a dilation coprime to the stride ($\\alpha d + \\beta s = 1$) two taps $t$ and $t'$ "
