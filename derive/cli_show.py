@@ -12,8 +12,6 @@ from derive.api import WORKERS, Found, prove_theorems, theorem_ids
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from derive.document.model import CheckRow
-    from derive.numeric.crosscheck import PartCheck
 
 STYLES = {"proved": "green", "refuted": "bold red", "undecided": "bold yellow"}
 PIPED_WIDTH = 120

@@ -336,7 +336,7 @@ def _lengths(value: Lengths) -> tuple[int, ...]:
 
 
 def _positive(value: Lengths, name: str, what: str) -> tuple[int, ...]:
-    values = _lengths(value)
+    values: tuple[Any, ...] = _lengths(value)
     if not values or any(isinstance(v, bool) or not isinstance(v, int) or v < 1 for v in values):
         raise WrongInput(f"{name} = {_show(values)}: {what} is at least 1; give positive integers")
     return values

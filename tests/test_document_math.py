@@ -181,7 +181,7 @@ class Over:
 def read_value(latex: str, env: dict[str, Any]) -> int:
     """The value of a printed expression."""
     r = Reader(latex, env)
-    value = r.total()
+    value: int = r.total()
     assert r.peek() == "", (latex, r.tokens[r.at :])
     return value
 

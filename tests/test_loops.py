@@ -537,7 +537,7 @@ _BAD: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("call", _BAD.values(), ids=_BAD.keys())
 def test_bad_arguments(call: Callable[[], Any]) -> None:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=r"\S") as caught:
         call()
     assert str(caught.value)
     assert "\n" not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from derive.table import evaluate
 LETTERS = {"x": 3, "w": 7, "y": 5, "c": 11}
 
 
-def sample_form(op: Operator, sample: dict[str, object]) -> Form:
+def sample_form(op: Operator, sample: dict[str, Any]) -> Form:
     arguments = {k: tensor(k, *v) if k in op.tensors else v for k, v in sample.items()}
     return op.build(**arguments)
 
@@ -205,7 +206,9 @@ def test_what_is_shown_is_what_stands_there(rows: int, columns: int) -> None:
 
 
 def test_long_entries_are_cut() -> None:
-    terms = {((("w", (t,)),)): Fraction(t + 1) for t in range(9)}
+    terms: dict[tuple[tuple[str, tuple[int, ...]], ...], Fraction] = {
+        (("w", (t,)),): Fraction(t + 1) for t in range(9)
+    }
     v = m.entry(terms)
     assert m.entry_latex(v) == r"w_{0} + 2\,w_{1} + 3\,w_{2} + \cdots + 9\,w_{8}"
     assert m.entry_text(v) == "w_0 + 2*w_1 + 3*w_2 + … + 9*w_8"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -23,6 +23,7 @@ from derive.expr import (
     FALSE,
     TRUE,
     Cond,
+    Expr,
     all_of,
     any_of,
     cond_symbols,
@@ -150,7 +151,7 @@ def test_two_dimensions() -> None:
     assert same_condition(condition, all_of(divides(2, a), divides(3, b)), (a >= 2, b >= 3))
 
 
-CHANGES = (
+CHANGES: tuple[Callable[[Form, Expr], Form], ...] = (
     lambda f, v: pad(f, (v, 0)),
     lambda f, v: pad(f, (1, v)),
     lambda f, v: decimate(f, 2),

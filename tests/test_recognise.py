@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,7 @@ def kinds(a: Matrix) -> set[type]:
     return {type(s) for s in recognise(a)}
 
 
-def sample_form(op: Operator, sample: dict[str, object]) -> Form:
+def sample_form(op: Operator, sample: dict[str, Any]) -> Form:
     return op.build(**{k: tensor(k, *v) if k in op.tensors else v for k, v in sample.items()})
 
 

@@ -46,7 +46,10 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.GtE: ">=",
 }
 MOVES = frozenset(  # operators that only say where a value comes from: they pass a maximum through
-    ["flip", "shift", "decimate", "pad", "crop", "nearest_upsample", "permute", "select", "pixel_shuffle", "pixel_unshuffle", "im2col"]
+    (
+        *("flip", "shift", "decimate", "pad", "crop", "nearest_upsample", "permute", "select"),
+        *("pixel_shuffle", "pixel_unshuffle", "im2col"),
+    )
 )
 MAX_SIZE = 100_000
 
@@ -288,7 +291,8 @@ def _cotangent(f: Form, g: Form) -> Form:
 
 def _mask(names: Names, f: Op) -> Op:
     """Ones where the windows of a max pooling, laid side by side, hold their maximum: position
-    ``j`` of an axis is 1 where window ``j // k`` selects the tap ``j % k``."""
+    ``j`` of an axis is 1 where window ``j // k`` selects the tap ``j % k``.
+    """
     call = f.form.call
     if call is None or call.operator != "max_pool":
         raise WrongInput("mask: the operand is a max pooling; write mask(max_pool(x, k))")

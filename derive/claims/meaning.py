@@ -219,9 +219,9 @@ class _Reader:
                 f"comparing operators: the left side has {left.form.rank} axes, the right side "
                 f"{right.form.rank}, so they are never the same kind of thing; give both the same axes"
             )
-        if left.selects or right.selects:
-            if left.relation is not None and right.relation is not None:
-                return Same(left.relation, right.relation, reads_only=True)
+        ours, theirs = left.relation, right.relation
+        if (left.selects or right.selects) and ours is not None and theirs is not None:
+            return Same(ours, theirs, reads_only=True)
         return Same(left.form, right.form, laws=self.names.known())
 
     # -- expressions -------------------------------------------------------------------------------

@@ -59,6 +59,7 @@ class Names:
         return self.integers[name]
 
     def is_tensor(self, name: str) -> bool:
+        """Is this the name of a tensor, declared or standard?"""
         return name in self.tensors or (name in TENSORS and name not in self.bounded)
 
     def tensor(self, name: str) -> Form:
@@ -77,6 +78,7 @@ class Names:
         return tuple(dict.fromkeys(self.laws))
 
     def declare(self, name: str, shape: tuple[Expr, ...]) -> Form:
+        """Give a tensor its shape."""
         self.tensors[name] = tensor(name, *shape)
         return self.tensors[name]
 

@@ -86,4 +86,4 @@ class Negation:
 
 
 Statement: TypeAlias = Same | About | Everywhere | Exists | Both | Negation
-Value: TypeAlias = "Op | Count | Expr | Ratio | Statement | str | bool | None | tuple[Value, ...]"
+Value: TypeAlias = "Op | Count | Expr | Ratio | Statement | str | bool | tuple[Value, ...] | None"

@@ -37,6 +37,7 @@ NETWORK = Source("Lin, Chen & Yan: Network In Network", "https://arxiv.org/abs/1
 
 @theorem
 def adaptive_avg_pool() -> Theorem:
+    """Adaptive average pooling, when it is ordinary pooling, and its gradient."""
     n, m, k, s = sizes("n m k s")
     p_lo, p_hi = paddings()
     x, g = tensor("x", n), tensor("g", m)
@@ -225,6 +226,7 @@ def adaptive_avg_pool() -> Theorem:
 
 @theorem
 def global_avg_pool() -> Theorem:
+    """The gradient of global average pooling."""
     n, n0, n1, c = sizes("n n0 n1 c")
     x, plane, batch = tensor("x", n), tensor("x", n0, n1), tensor("x", c, n0, n1)
     g, gg, gc = tensor("g", 1), tensor("g", 1, 1), tensor("g", c)

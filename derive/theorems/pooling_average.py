@@ -152,6 +152,7 @@ def plane_witnesses(k0: Expr, k1: Expr) -> tuple[dict[str, Integer], ...]:
 
 @theorem
 def avg_pool_is_conv() -> Theorem:
+    """Average pooling is a convolution with a constant kernel."""
     n, k, s, d, divisor = sizes("n k s d D")
     p_lo, p_hi = paddings()
     fits = n + p_lo + p_hi >= d * (k - 1) + 1
@@ -310,6 +311,7 @@ def avg_pool_is_conv() -> Theorem:
 
 @theorem
 def sum_pool_adjoint() -> Theorem:
+    """The adjoint of sum pooling."""
     n, k, s, d = sizes("n k s d")
     p_lo, p_hi = paddings()
     fits = n + p_lo + p_hi >= d * (k - 1) + 1

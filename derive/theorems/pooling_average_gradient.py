@@ -86,6 +86,7 @@ def divided(g: Form, count: Callable[[Expr], Expr]) -> Form:
 
 @theorem
 def avg_pool_gradient_upsample() -> Theorem:
+    """When the gradient of average pooling is nearest upsampling."""
     n, k, s = sizes("n k s")
     p_lo, p_hi = paddings()
     fits = n + p_lo + p_hi >= k
@@ -210,6 +211,7 @@ def avg_pool_gradient_upsample() -> Theorem:
 
 @theorem
 def avg_pool_gradient_general() -> Theorem:
+    """The gradient of any average pooling."""
     n, k, s, d, divisor = sizes("n k s d D")
     p_lo, p_hi = paddings()
     fits = n + p_lo + p_hi >= d * (k - 1) + 1

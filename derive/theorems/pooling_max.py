@@ -128,6 +128,7 @@ def masked(g: Form, k: Integer) -> Form:
 
 @theorem
 def max_pool_gradient_selection() -> Theorem:
+    """The gradient of max pooling for every selection."""
     n, k, s, d = sizes("n k s d")
     p_lo, p_hi = paddings()
     i, t, other = symbol("i", 0), symbol("t", 0), symbol("u", 0)
@@ -226,6 +227,7 @@ def max_pool_gradient_selection() -> Theorem:
 
 @theorem
 def max_pool_gradient_mask() -> Theorem:
+    """The gradient of max pooling over tiles: a mask times nearest upsampling."""
     n, k, s, m = sizes("n k s m")
     p_lo, p_hi = paddings()
     tap = apply("σ", symbol("i"))
@@ -300,6 +302,7 @@ def max_pool_gradient_mask() -> Theorem:
 
 @theorem
 def max_pool_gradient_general() -> Theorem:
+    """The gradient of any max pooling: upsampling and a convolution over masked channels."""
     n, k, s, d = sizes("n k s d")
     p_lo, p_hi = paddings()
     fits = n + p_lo + p_hi >= d * (k - 1) + 1

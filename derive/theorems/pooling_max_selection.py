@@ -46,6 +46,7 @@ from derive.theorems.pooling_max import (
 
 @theorem
 def max_pool_no_fixed_kernel() -> Theorem:
+    """No single kernel gives the gradient of max pooling for all inputs."""
     n, k, s, d = sizes("n k s d")
     p_lo, p_hi = paddings()
     i, q, t, u = symbol("i"), symbol("q", 0), symbol("t", 0), symbol("u", 0)
@@ -146,6 +147,7 @@ def max_pool_no_fixed_kernel() -> Theorem:
 
 @theorem
 def max_pool_fixed_selection() -> Theorem:
+    """Max pooling that selects the same tap in every window."""
     n, k, s, d = sizes("n k s d")
     c, q = symbol("c", 0), symbol("q", 0)
     p_lo, p_hi = paddings()
@@ -300,6 +302,7 @@ def row_sum(weights: Form) -> Form:
 
 @theorem
 def max_pool_ties() -> Theorem:
+    """Max pooling at ties: which rows are Clarke subgradients."""
     n, k, s, d, c = sizes("n k s d c")
     p_lo, p_hi = paddings()
     losers, a, b = symbol("l", 0), symbol("a", 0), symbol("b", 0)
