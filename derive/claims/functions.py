@@ -317,10 +317,12 @@ def _linear(form: Form, name: str) -> bool:
 
 
 def _shape(names: Names, f: Op) -> tuple[Expr, ...]:
+    names.requires += f.form.requires
     return f.form.shape
 
 
 def _length(names: Names, f: Op, axis: Expr | None = None) -> Expr:
+    names.requires += f.form.requires
     at = -1 if axis is None else int(axis)
     if not -f.form.rank <= at < f.form.rank:
         raise WrongInput(
@@ -401,6 +403,7 @@ def _concat(names: Names, *parts: Op, axis: Expr = lift(0)) -> Op:
 def _window(names: Names, f: Op) -> tuple[Expr, Expr, Expr]:
     """(first index read at output 0, stride, number of indices spanned) of a 1-D chain in x."""
     form = f.relation if f.selects and f.relation is not None else f.form
+    names.requires += form.requires
     reads = [(t, r) for t in form.terms for r in t.reads if r.tensor == "x"]
     if form.rank != 1 or len(reads) != 1 or len(reads[0][1].at) != 1:
         raise WrongInput(

@@ -54,6 +54,7 @@ class _Found:
     counterexample: Counterexample | None = None
     kernel: str = ""
     exact: Cond | None = None
+    never: bool = False  # refuted at all sizes, not only at some
 
 
 def judge(text: str | Claim, seconds: float = SECONDS) -> Judgment:
@@ -70,7 +71,9 @@ def judge(text: str | Claim, seconds: float = SECONDS) -> Judgment:
     claim = read(text) if isinstance(text, str) else text
     with time_limit(seconds):
         try:
-            found = _judge(claim.statement, claim.hypotheses, claim.iff)
+            defined = _assumed(claim.requires, claim.hypotheses)
+            found = _judge(claim.statement, (*claim.hypotheses, *claim.requires), claim.iff)
+            found = replace(found, assumed=tuple(dict.fromkeys((*defined, *found.assumed))))
         except NotSupported as e:
             found = _Found(Undecided(str(e)))
     shown = found.counterexample
@@ -150,7 +153,7 @@ def _judge_equality(
             else "judging: with these sizes an operator is not defined, such as a kernel that is "
             "longer than its padded input; change the sizes"
         )
-    assumed = tuple(c for c in conjuncts(simplify(all_of(*requires), hypotheses)) if c != TRUE)
+    assumed = _assumed(requires, hypotheses)
     facts = (*hypotheses, *requires)
     if not {*left.sizes(), *right.sizes()} and not laws:
         return replace(_compare_numbers(left, right), assumed=assumed)
@@ -161,6 +164,13 @@ def _judge_equality(
         return _Found(verdict, assumed)
     weakest = find_condition(left, right, hypotheses, laws=laws)
     return replace(_conditional(weakest, verdict, facts), assumed=assumed)
+
+
+def _assumed(requires: Sequence[Cond], hypotheses: Sequence[Cond]) -> tuple[Cond, ...]:
+    """What the operators need beyond the hypotheses, said as simply as possible."""
+    if not requires:
+        return ()
+    return tuple(c for c in conjuncts(simplify(all_of(*requires), hypotheses)) if c != TRUE)
 
 
 def _compare_numbers(left: Form, right: Form) -> _Found:
@@ -196,10 +206,10 @@ def _judge_iff(
 def _conditional(weakest: Weakest | None, refuted: Refuted, facts: Sequence[Cond]) -> _Found:
     if weakest is None or weakest.verdict.condition == FALSE:
         never = weakest is not None
-        return _Found(refuted, note="it fails for all sizes" if never else "")
+        return _Found(refuted, note="it fails for all sizes" if never else "", never=never)
     condition = weakest.verdict.condition
     if satisfiable((*facts, condition)) is Answer.NO:
-        return _Found(refuted, note="it fails for all sizes")
+        return _Found(refuted, note="it fails for all sizes", never=True)
     example = refuted.counterexample
     return _Found(
         HoldsWhen(condition), (), weakest.degenerate, str(example), counterexample=example
@@ -239,7 +249,7 @@ def _judge_never(part: Statement, hypotheses: tuple[Cond, ...], condition: Cond 
             true_when = TRUE
         case HoldsWhen(c):
             true_when = c
-        case Refuted() if found.note:
+        case Refuted() if found.never:
             true_when = FALSE
         case _:
             return replace(

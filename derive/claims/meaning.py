@@ -41,6 +41,7 @@ class Claim:
     statement: Statement
     hypotheses: tuple[Cond, ...]
     iff: Cond | None = None
+    requires: tuple[Cond, ...] = ()  # where the operators whose shapes are spoken of are defined
 
 
 def read(text: str) -> Claim:
@@ -92,7 +93,8 @@ class _Reader:
             statement = Exists(names, statement.left, statement.right, statement.laws)
         iff = None if self.parsed.iff is None else self._condition(self.parsed.iff)
         kept = tuple(h for h in hypotheses if h != TRUE)
-        return Claim(self.parsed.text.strip(), statement, kept, iff)
+        requires = tuple(dict.fromkeys(self.names.requires))
+        return Claim(self.parsed.text.strip(), statement, kept, iff, requires)
 
     def _quantified(self, node: ast.expr, statement: Same) -> str:
         inner = node.value if isinstance(node, ast.Subscript) else node

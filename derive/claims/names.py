@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from derive.claims.parse import ClaimError, Parsed
 from derive.decide.solver import Law
-from derive.expr import RESERVED, Expr, symbol
+from derive.expr import RESERVED, Cond, Expr, symbol
 from derive.form import Form, tensor
 
 SIZE = re.compile(r"[nmklsdech](\d|_\w+)*|groups|channels|height|width|batch")
@@ -32,6 +32,7 @@ class Names:
     bounded: frozenset[str] = frozenset()
     selections: dict[Form, str] = field(default_factory=dict)
     laws: list[Law] = field(default_factory=list)  # what is known of the selections
+    requires: list[Cond] = field(default_factory=list)  # where operators asked for sizes are defined
 
     def integer(self, node: ast.Name) -> Expr:
         """The integer that a name stands for; an error says how to declare it."""
