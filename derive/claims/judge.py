@@ -156,7 +156,7 @@ def _judge_equality(
     assumed = _assumed(requires, hypotheses)
     facts = (*hypotheses, *requires)
     if not {*left.sizes(), *right.sizes()} and not laws:
-        return replace(_compare_numbers(left, right), assumed=assumed)
+        return replace(_compare_numbers(left, right, facts, condition), assumed=assumed)
     verdict = decide_equal(left, right, facts, laws=laws)
     if condition is not None:
         return replace(_judge_iff(left, right, facts, condition, verdict, laws), assumed=assumed)
@@ -173,10 +173,19 @@ def _assumed(requires: Sequence[Cond], hypotheses: Sequence[Cond]) -> tuple[Cond
     return tuple(c for c in conjuncts(simplify(all_of(*requires), hypotheses)) if c != TRUE)
 
 
-def _compare_numbers(left: Form, right: Form) -> _Found:
-    """Nothing is left open: both sides are computed exactly, which is a proof."""
+def _compare_numbers(
+    left: Form, right: Form, facts: tuple[Cond, ...], condition: Cond | None
+) -> _Found:
+    """Nothing is left open: both sides are computed exactly, which is a proof.
+
+    A condition after ``iff`` may still speak of sizes: it must hold for all of them, or for none.
+    """
     found = counterexample_at(left, right, {})
-    return _Found(Proved("computed exactly") if found is None else found)
+    if condition is not None:
+        wanted = condition if found is None else negate(condition)
+        note = f"the two sides are {'equal' if found is None else 'unequal'} for all sizes"
+        return _Found(decide_holds(facts, wanted), note=note)
+    return _Found(Proved("computed exactly") if found is None else found, never=found is not None)
 
 
 def _judge_iff(
@@ -221,10 +230,14 @@ def _judge_all(
 ) -> _Found:
     found = [_judge(p, hypotheses, None) for p in parts]
     assumed = tuple(dict.fromkeys(c for f in found for c in f.assumed))
+    if condition is not None and any(f.never for f in found):
+        return _Found(decide_holds((*hypotheses, *assumed), negate(condition)), assumed)
     for kind in (Refuted, Undecided):
         for f in found:
-            if isinstance(f.verdict, kind):
+            if isinstance(f.verdict, kind) and (kind is Undecided or condition is None):
                 return replace(f, assumed=assumed)
+    if any(isinstance(f.verdict, Refuted) for f in found):
+        return _Found(Undecided("it fails for some sizes; for which is open"), assumed)
     conditions = [f.verdict.condition for f in found if isinstance(f.verdict, HoldsWhen)]
     if condition is not None:
         return _Found(

@@ -41,6 +41,16 @@ from derive.expr import (
 )
 
 DEFAULT_SECONDS = 20.0
+# Seeds and the steps that each may take (about four million a second).  The time that nonlinear
+# questions take has a heavy tail in the seed: what takes one seed a tenth of a second, another one
+# does not find in a minute.  So several seeds are tried for a short time before one is given the
+# rest.  They are counted in the solver's own steps, so that what is found does not depend on how
+# busy the machine is.  The first, -1, is the solver without its preprocessing, which is quick on
+# what needs no search; the last has no limit but the time.
+ATTEMPTS = (
+    *((-1, 1_500_000), (0, 2_000_000), (1, 2_000_000), (2, 4_000_000), (3, 4_000_000)),
+    *((4, 8_000_000), (5, 8_000_000), (6, 0)),
+)
 
 
 class Answer(Enum):
@@ -214,10 +224,15 @@ def _check(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: floa
 
 
 def _search(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: float) -> Answer:
-    for seed, budget in _attempts(min(seconds, time_left())):
+    end = time.monotonic() + min(seconds, time_left())
+    for seed, steps in ATTEMPTS:
+        left = end - time.monotonic()
+        if left <= 0:
+            break
         t = Translation(laws, apart=seed > 0)
-        solver = _solver(t, budget, simple=seed < 0)
+        solver = _solver(t, left, simple=seed < 0)
         solver.set("random_seed", max(seed, 0))
+        solver.set("rlimit", steps)
         conds = [*known, negate(part)]
         if seed > 0 and seed % 2:
             solver.add(*_factored(conds, t))
@@ -258,24 +273,6 @@ def _factored(conds: Iterable[Cond], t: Translation) -> list[Any]:
             whole = t.atom(v) * (content * names[factor] + constant) + t.expr(split[1])
             found.append(whole == 0 if isinstance(c, Eq) else whole >= 0)
     return found
-
-
-def _attempts(seconds: float) -> list[tuple[int, float]]:
-    """Seeds and time limits that add up to ``seconds``.
-
-    The time that nonlinear questions take has a heavy tail in the seed: what takes one seed a tenth
-    of a second, another one does not find in a minute.  So several seeds are tried for a short time
-    before one is given the rest.  The first, with the seed -1, is the solver without its
-    preprocessing, which is quick on what needs no search.
-    """
-    attempts: list[tuple[int, float]] = []
-    left = seconds
-    for seed, budget in enumerate((0.3, 0.4, 0.4, 0.8, 0.8, 1.6, 1.6), -1):
-        if left <= 2 * budget:
-            break
-        attempts.append((seed, budget))
-        left -= budget
-    return [*attempts, (len(attempts) - 1, left)]
 
 
 def satisfiable(
