@@ -34,7 +34,7 @@ from derive.expr import (
 )
 from derive.form import Form, Term
 
-LARGEST = 50_000_000
+LARGEST = 2_000_000
 Sizes = Mapping[str, Any]
 Ints = npt.NDArray[np.int64]
 

@@ -170,10 +170,39 @@ def _relation(name: str, plain: dict[str, Any], operands: Sequence[Op]) -> Form 
     inner = {**plain, "x": operands[0].relation}
     if name == "max_pool":
         inner.pop("selection")
-        return sum_pool(**inner)
-    if name in MOVES and inner.get("mode", "zero") != "zero":
-        return OPERATORS[name].build(**inner)
-    return OPERATORS[name].build(**inner) if name in MOVES else None
+        x = inner.pop("x")
+        return sum_pool(x, **inner).named("max_pool", x, **inner)
+    if name not in MOVES or _brings_zeros(name, inner):
+        return None
+    return OPERATORS[name].build(**inner)
+
+
+def _brings_zeros(name: str, arguments: dict[str, Any]) -> bool:
+    """Does a rearrangement put zeros in?  A zero takes part in a maximum (the padding of a max
+    pooling itself does not, it never wins), so what is read does not tell everything then.
+    """
+    if name in ("shift", "im2col"):
+        return True
+    if name == "pad" and arguments.get("mode", "zero") == "zero":
+        amounts, sign = arguments["padding"], -1
+    elif name == "crop":
+        amounts, sign = arguments["amount"], 1
+    else:
+        return False
+    return not all(_at_least_zero(lift(a) * sign) for a in _flat(amounts))
+
+
+def _flat(value: Any) -> list[Any]:
+    return [a for v in value for a in _flat(v)] if isinstance(value, (tuple, list)) else [value]
+
+
+def _at_least_zero(e: Expr) -> bool:
+    if e.constant is not None:
+        return e.constant >= 0
+    return all(
+        c > 0 and all(isinstance(a, Sym) and a.minimum is not None and a.minimum >= 0 for a in m)
+        for m, c in e.terms
+    )
 
 
 def numbers(value: Any) -> Any:

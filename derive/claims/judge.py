@@ -105,6 +105,8 @@ def _judge(statement: Statement, hypotheses: tuple[Cond, ...], condition: Cond |
             return _judge_all(parts, hypotheses, condition)
         case Negation(part):
             return _judge_never(part, hypotheses, condition)
+        case Same(free_taps=True):
+            return _judge_free(statement, hypotheses, condition)
         case Same() | Everywhere():
             return _judge_equality(*_forms(statement), hypotheses, condition, statement.laws)
 
@@ -171,6 +173,20 @@ def _assumed(requires: Sequence[Cond], hypotheses: Sequence[Cond]) -> tuple[Cond
     if not requires:
         return ()
     return tuple(c for c in conjuncts(simplify(all_of(*requires), hypotheses)) if c != TRUE)
+
+
+def _judge_free(statement: Same, hypotheses: tuple[Cond, ...], condition: Cond | None) -> _Found:
+    """Values of max pools among other operators: equal for every selection suffices; unequal for
+    some selections says nothing, since an input selects in all poolings together.
+    """
+    found = _judge_equality(statement.left, statement.right, hypotheses, condition, statement.laws)
+    if isinstance(found.verdict, Proved) and condition is None:
+        return found
+    reason = (
+        "a maximum among other operators: it is not equal for every choice of taps, and which "
+        "choices belong to one input is not decided"
+    )
+    return _Found(Undecided(reason), found.assumed)
 
 
 def _compare_numbers(

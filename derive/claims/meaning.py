@@ -224,7 +224,8 @@ class _Reader:
         ours, theirs = left.relation, right.relation
         if (left.selects or right.selects) and ours is not None and theirs is not None:
             return Same(ours, theirs, reads_only=True)
-        return Same(left.form, right.form, laws=self.names.known())
+        selects = left.selects or right.selects
+        return Same(left.form, right.form, laws=self.names.known(), free_taps=selects)
 
     # -- expressions -------------------------------------------------------------------------------
     def value(self, node: ast.expr) -> Any:

@@ -32,7 +32,9 @@ class Names:
     bounded: frozenset[str] = frozenset()
     selections: dict[Form, str] = field(default_factory=dict)
     laws: list[Law] = field(default_factory=list)  # what is known of the selections
-    requires: list[Cond] = field(default_factory=list)  # where operators asked for sizes are defined
+    requires: list[Cond] = field(
+        default_factory=list
+    )  # where operators asked for sizes are defined
 
     def integer(self, node: ast.Name) -> Expr:
         """The integer that a name stands for; an error says how to declare it."""

@@ -38,6 +38,7 @@ class Same:
 
     left: Form
     right: Form
+    free_taps: bool = False  # poolings select apart from each other: only a proof is evidence
     reads_only: bool = False  # compare what is read (max, +), not how often
     laws: tuple[Law, ...] = ()  # for every selection that meets these
 
