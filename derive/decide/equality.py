@@ -482,6 +482,8 @@ def _bounded(
         if found is not None:
             return found
         checked += 1
+    if not checked:
+        return Undecided(reason)
     names = ", ".join(p.name for p in parameters)
     return Undecided(
         reason, f"{checked} choices of {names} with a sum of sizes up to {bound} agree"
