@@ -214,7 +214,9 @@ def _judge_iff(
 ) -> _Found:
     """``left == right iff condition``: the weakest condition is found and compared with it."""
     if isinstance(plain, Proved):
-        return _Found(decide_holds(facts, condition), note="what stands before `iff` holds for all sizes")
+        return _Found(
+            decide_holds(facts, condition), note="what stands before `iff` holds for all sizes"
+        )
     weakest = find_condition(left, right, facts, laws=laws)
     if weakest is None:
         under = decide_equal(left, right, (*facts, condition), laws=laws)
