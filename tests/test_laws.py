@@ -123,3 +123,13 @@ def test_rank_zero_output() -> None:
     x = tensor("x", 4)
     total = build((), lambda: sigma(4, lambda j: x[j]))
     assert evaluate(total, {}, {"x": np.array([1, 2, 3, 5])})[()] == 11
+
+
+def test_floats_are_read_back_as_the_fractions_that_they_stand_for() -> None:
+    from fractions import Fraction
+
+    from derive.numeric.interpret import exact
+
+    wanted = [Fraction(-7, 36), Fraction(59, 3), Fraction(12345), Fraction(1, 4096)]
+    assert list(exact(np.array([float(q) for q in wanted]))) == wanted
+    assert exact(np.array([0.1234567]))[0] != Fraction(1, 8)

@@ -30,6 +30,7 @@ Oracle: TypeAlias = Callable[
 cotangent, one gradient for each operand.  Raises ValueError for what it cannot do."""
 
 GRID_LIMIT = 4_000_000
+LARGEST_DENOMINATOR = 5_000
 LOOPS = {
     name: getattr(loops, name)
     for name in (
@@ -76,17 +77,29 @@ def torch_oracle(
 
     if operator not in TABLE:
         raise ValueError(f"PyTorch has no {operator}")
-    result = TABLE[operator](*operands, cotangent=cotangent, **parameters)
+    try:
+        result = TABLE[operator](*operands, cotangent=cotangent, **parameters)
+    except RuntimeError as e:  # what PyTorch refuses, it cannot be asked about
+        raise ValueError(f"PyTorch refuses {operator}: {e}") from e
     return exact(result.value), tuple(exact(v) for v in result.vjps)
 
 
 def exact(values: Array) -> Array:
-    """Floats as the fractions that they are (a quotient that was rounded shows as unequal)."""
+    """The fractions that floats stand for.
+
+    Integers are exact in float64; a quotient was rounded, and is read back as the one fraction with
+    a denominator up to :data:`LARGEST_DENOMINATOR` that is as near as rounding allows.
+    """
     return (
-        np.vectorize(lambda v: Fraction(float(v)), otypes=[object])(values)
-        if values.size
-        else values.astype(object)
+        np.vectorize(_fraction, otypes=[object])(values) if values.size else values.astype(object)
     )
+
+
+def _fraction(value: float) -> Fraction:
+    number = Fraction(float(value))
+    near = number.limit_denominator(LARGEST_DENOMINATOR)
+    largest = max(Fraction(1), abs(number))
+    return near if abs(near - number) * 10**10 <= largest else number
 
 
 def run(
