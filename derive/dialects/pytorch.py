@@ -1,0 +1,171 @@
+"""PyTorch: ``nn`` layers and ``nn.functional`` calls for convolution.
+
+Sources: the signatures and shape rules of the PyTorch documentation (2.x) and, where it is silent,
+``aten/src/ATen/native/Convolution.cpp``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from derive.dialects.layer import (
+    CANONICAL,
+    SPATIAL,
+    Layer,
+    Operand,
+    Plan,
+    Requirement,
+    Shape,
+    Step,
+    at_least,
+    axes,
+    integer,
+    step,
+)
+from derive.dialects.registry import call
+from derive.errors import WrongInput
+from derive.expr import Expr, eq, lift
+
+PADDING_MODES = {
+    "zeros": "zero",
+    "reflect": "reflect",
+    "replicate": "replicate",
+    "circular": "circular",
+}
+
+
+@call("PyTorch", "nn.Conv{d}d")
+def conv(
+    dims: int,
+    in_channels: Any,
+    out_channels: Any,
+    kernel_size: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: Any = 1,
+    bias: Any = True,
+    padding_mode: Any = "zeros",
+    device: Any = None,
+    dtype: Any = None,
+) -> Layer:
+    """``torch.nn.Conv1d``, ``Conv2d``, ``Conv3d``: correlation with weights (O, I/groups, k)."""
+    c_in, c_out = integer(in_channels, "in_channels"), integer(out_channels, "out_channels")
+    g = at_least(1, (integer(groups, "groups"),), "groups")[0]
+    k = at_least(1, axes(kernel_size, dims, "kernel_size"), "kernel_size")
+    check_groups("in_channels", c_in, g)
+    check_groups("out_channels", c_out, g)
+    if padding_mode not in PADDING_MODES:
+        raise WrongInput(
+            f"padding_mode = {padding_mode!r}: PyTorch knows {', '.join(PADDING_MODES)}; "
+            "choose one of them"
+        )
+    kernel = (c_out, c_in // g, *k)
+
+    def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
+        steps = conv_steps(dims, k, stride, padding, dilation, g, PADDING_MODES[padding_mode])
+        operands = [Operand("weight", "OI" + SPATIAL[dims], kernel)]
+        if bias:
+            operands.append(Operand("bias", "O", (c_out,)))
+        message = f"the input has {x[0]} channels but in_channels = {c_in}; give {c_in} channels"
+        fits = Requirement(eq(x[0], c_in), message)
+        return Plan(steps, tuple(operands), (fits,), "bias" if bias else "")
+
+    conv_steps(dims, k, stride, padding, dilation, g)  # what is wrong with the call itself
+    return Layer(dims, CANONICAL[dims], plan, unbatched=True)
+
+
+@call("PyTorch", "F.conv{d}d", tensors=("input", "weight", "bias"))
+def conv_functional(
+    dims: int,
+    input: Any,  # noqa: A002  PyTorch's own name
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: Any = 1,
+) -> Layer:
+    """``torch.nn.functional.conv1d``, ``conv2d``, ``conv3d``."""
+    g = at_least(1, (integer(groups, "groups"),), "groups")[0]
+
+    def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
+        kernel = given["weight"]
+        steps = conv_steps(dims, kernel[2:], stride, padding, dilation, g)
+        operands = [Operand("weight", "OI" + SPATIAL[dims], kernel)]
+        if bias is not None:
+            operands.append(Operand("bias", "O", kernel[:1]))
+        check_groups("weight.size(0)", kernel[0], g)
+        message = (
+            f"the input has {x[0]} channels but the weight reads {kernel[1]} for each of {g} groups; "
+            f"give {g * kernel[1]} channels"
+        )
+        fits = Requirement(eq(x[0], g * kernel[1]), message)
+        return Plan(steps, tuple(operands), (fits,), "bias" if bias is not None else "")
+
+    return Layer(dims, CANONICAL[dims], plan, unbatched=True, tensors=("weight", "bias"))
+
+
+def conv_steps(
+    dims: int,
+    k: tuple[Expr, ...],
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Expr,
+    mode: str = "zero",
+) -> tuple[Step, ...]:
+    """The correlation of a PyTorch convolution with a kernel of lengths ``k``.
+
+    ``padding='same'`` pads ``d(k-1)`` in all, the odd one behind, for stride 1 only.
+    """
+    s = at_least(1, axes(stride, dims, "stride"), "stride", "non-positive stride is not supported")
+    d = at_least(1, axes(dilation, dims, "dilation"), "dilation")
+    if isinstance(padding, str):
+        amounts = _named_padding(padding, k, s, d)
+    else:
+        p = at_least(
+            0, axes(padding, dims, "padding"), "padding", "negative padding is not supported"
+        )
+        amounts = tuple((a, a) for a in p)
+    return (
+        step(
+            "correlate",
+            weight="weight",
+            stride=s,
+            padding=amounts,
+            dilation=d,
+            groups=groups,
+            dims=dims,
+            padding_mode=mode,
+        ),
+    )
+
+
+def _named_padding(
+    padding: str, k: tuple[Expr, ...], s: tuple[Expr, ...], d: tuple[Expr, ...]
+) -> tuple[tuple[Expr, Expr], ...]:
+    if padding == "valid":
+        return tuple((lift(0), lift(0)) for _ in k)
+    if padding != "same":
+        raise WrongInput(
+            f"padding = {padding!r}: PyTorch knows 'valid' and 'same'; give one of them or amounts"
+        )
+    if any(a.constant is not None and a.constant != 1 for a in s):
+        raise WrongInput(
+            "padding = 'same' with a stride: PyTorch refuses it (padding='same' is not supported for "
+            "strided convolutions); use stride=1, or pad by hand with F.pad and padding=0"
+        )
+    totals = [di * (ki - 1) for ki, di in zip(k, d, strict=True)]
+    return tuple((t // 2, t - t // 2) for t in totals)
+
+
+def check_groups(what: str, channels: Expr, groups: Expr) -> None:
+    """Refuse channel counts that the groups do not divide."""
+    c, g = channels.constant, groups.constant
+    if c is not None and g is not None and c % g:
+        raise WrongInput(
+            f"{what} = {c}, groups = {g}: PyTorch refuses it ({what} must be divisible by groups); "
+            f"choose groups that divide {c}"
+        )
