@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any, NoReturn
 
 from derive.claims import functions
+from derive.claims.arrays import Row, array, flatten
 from derive.claims.names import Names, bounded_names
 from derive.claims.parse import ClaimError, Parsed, parse
 from derive.claims.values import (
@@ -21,6 +22,7 @@ from derive.claims.values import (
     Op,
     Same,
     Statement,
+    combined,
 )
 from derive.errors import DeriveError, WrongInput
 from derive.expr import FALSE, TRUE, Cond, Expr, all_of, any_of, eq, lift, ne, negate
@@ -174,8 +176,8 @@ class _Reader:
         return conjunction(parts)
 
     def _compare_two(self, node: ast.Compare, a: Any, sign: str, b: Any) -> Statement:
-        a = Op(self._array(node, a)) if isinstance(a, functions.Row) else a
-        b = Op(self._array(node, b)) if isinstance(b, functions.Row) else b
+        a = Op(self._array(node, a)) if isinstance(a, Row) else a
+        b = Op(self._array(node, b)) if isinstance(b, Row) else b
         if isinstance(a, Count) != isinstance(b, Count):
             count, other = (a, b) if isinstance(a, Count) else (b, a)
             if not isinstance(other, Expr):
@@ -224,8 +226,17 @@ class _Reader:
         ours, theirs = left.relation, right.relation
         if (left.selects or right.selects) and ours is not None and theirs is not None:
             return Same(ours, theirs, reads_only=True)
-        selects = left.selects or right.selects
-        return Same(left.form, right.form, laws=self.names.known(), free_taps=selects)
+        values = None
+        if left.values is not None and right.values is not None:
+            values = left.values, right.values
+        return Same(
+            left.form,
+            right.form,
+            free_taps=left.selects or right.selects,
+            laws=self.names.known(),
+            values=values,
+            pools=tuple(self.names.pools),
+        )
 
     # -- expressions -------------------------------------------------------------------------------
     def value(self, node: ast.expr) -> Any:
@@ -237,7 +248,7 @@ class _Reader:
             case ast.Tuple(elts=elements):
                 return tuple(self.value(e) for e in elements)
             case ast.List(elts=elements):
-                return functions.Row(tuple(self.value(e) for e in elements))
+                return Row(tuple(self.value(e) for e in elements))
             case ast.Subscript():
                 return self._subscript(node)
             case ast.BinOp(left=left, op=op, right=right):
@@ -305,9 +316,9 @@ class _Reader:
         self.fail(node, "`or` joins conditions on sizes only")
 
     def _binary(self, node: ast.expr, a: Any, op: ast.operator, b: Any) -> Any:
-        if isinstance(a, functions.Row):
+        if isinstance(a, Row):
             a = Op(self._array(node, a))
-        if isinstance(b, functions.Row):
+        if isinstance(b, Row):
             b = Op(self._array(node, b))
         if isinstance(a, Op) or isinstance(b, Op):
             return self._operator_arithmetic(node, a, op, b)
@@ -358,47 +369,48 @@ class _Reader:
             if not isinstance(op, (ast.Add, ast.Sub)):
                 self.fail(node, "operators are added, subtracted, and multiplied")
             sign = 1 if isinstance(op, ast.Add) else -1
-            return Op(
-                add(a.form, scaled(b.form, Ratio(lift(sign)))), selects=a.selects or b.selects
-            )
+            return combined(lambda f, g: add(f, scaled(g, Ratio(lift(sign)))), a, b)
         number = as_ratio(b if isinstance(a, Op) else a)
-        form = a if isinstance(a, Op) else b
+        operand = a if isinstance(a, Op) else b
         if (
             number is None
             or not isinstance(op, (ast.Mult, ast.Div))
-            or (isinstance(op, ast.Div) and form is b)
+            or (isinstance(op, ast.Div) and operand is b)
         ):
             self.fail(node, "operators are added, subtracted, and multiplied by numbers")
         if isinstance(op, ast.Div):
             if number.num == 0:
                 self.fail(node, "this divides by zero")
             number = Ratio(number.den, number.num)
-        return Op(scaled(form.form, number), selects=form.selects)
+        return combined(lambda f: scaled(f, number), operand)
 
     def _product(self, node: ast.expr, a: Op, b: Op) -> Op:
         """The product entry by entry, as a mask is applied."""
-        f, g = a.form, b.form
-        if f.rank != g.rank:
-            self.fail(node, f"a product of {f.rank} axes with {g.rank}; give both the same axes")
-        same = tuple(eq(m, n) for m, n in zip(f.shape, g.shape, strict=True))
+        ranks = a.form.rank, b.form.rank
+        if ranks[0] != ranks[1]:
+            self.fail(node, f"a product of {ranks[0]} axes with {ranks[1]}; give both the same axes")
+        same = tuple(eq(m, n) for m, n in zip(a.form.shape, b.form.shape, strict=True))
         if all_of(*same) == FALSE:
-            self.fail(node, "a product entry by entry of two different shapes")
-        form = build(f.shape, lambda *i: f[i] * g[i], same)
-        return Op(form.named("product", f, g), selects=a.selects or b.selects)
+            self.cannot(node, "a product entry by entry of two different shapes")
+
+        def product(f: Form, g: Form) -> Form:
+            return build(f.shape, lambda *i: f[i] * g[i], same).named("product", f, g)
+
+        return combined(product, a, b)
 
     def _array(self, node: ast.expr, rows: Any) -> Form:
         """Numbers given in full, as an operator without inputs."""
         shape: list[int] = []
         inner = rows
-        while isinstance(inner, functions.Row):
+        while isinstance(inner, Row):
             shape.append(len(inner.values))
             inner = inner.values[0] if inner.values else None
-        entries = functions.flatten(rows, tuple(shape))
+        entries = flatten(rows, tuple(shape))
         if not shape or entries is None or 0 in shape:
             self.fail(node, "an array was expected: rows of equal length with at least one number")
         if len(entries) > MAX_ARRAY:
             self.fail(node, f"arrays have at most {MAX_ARRAY} numbers")
-        return functions.array(entries, tuple(shape))
+        return array(entries, tuple(shape))
 
     def _call(self, node: ast.Call) -> Any:
         name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
@@ -407,10 +419,10 @@ class _Reader:
         arguments = [self.value(a) for a in node.args]
         keywords = {k.arg: self.value(k.value) for k in node.keywords if k.arg is not None}
         arguments = [
-            Op(self._array(node, a)) if isinstance(a, functions.Row) else a for a in arguments
+            Op(self._array(node, a)) if isinstance(a, Row) else a for a in arguments
         ]
         keywords = {
-            k: Op(self._array(node, v)) if isinstance(v, functions.Row) else v
+            k: Op(self._array(node, v)) if isinstance(v, Row) else v
             for k, v in keywords.items()
         }
         try:

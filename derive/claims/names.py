@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, field
 
 from derive.claims.parse import ClaimError, Parsed
+from derive.claims.values import Pool
 from derive.decide.solver import Law
 from derive.expr import RESERVED, Cond, Expr, symbol
 from derive.form import Form, tensor
@@ -32,6 +33,7 @@ class Names:
     bounded: frozenset[str] = frozenset()
     selections: dict[Form, str] = field(default_factory=dict)
     laws: list[Law] = field(default_factory=list)  # what is known of the selections
+    pools: list[Pool] = field(default_factory=list)  # the max pools met, inner ones first
     requires: list[Cond] = field(
         default_factory=list
     )  # where operators asked for sizes are defined

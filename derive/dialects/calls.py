@@ -74,7 +74,7 @@ class Assigned:
     value: Value
 
 
-Value: TypeAlias = "int | Fraction | str | bool | None | Name | Sum | Call | tuple[Value, ...]"
+Value: TypeAlias = "int | Fraction | str | bool | Name | Sum | Call | tuple[Value, ...] | None"
 
 
 def show(value: Any) -> str:
@@ -202,7 +202,7 @@ class _Reader:
         if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_NUMBER:
             self.fail(node, LARGE)
         if value is None or isinstance(value, (bool, int, str, Fraction)):
-            return value  # type: ignore[no-any-return]
+            return value
         self.fail(node, "a number, a text, True, False or None was expected")
 
     def dotted(self, node: ast.expr) -> str:
