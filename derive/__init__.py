@@ -9,6 +9,8 @@ Everything here is loaded when it is first used, so that ``import derive`` costs
 w_0 w_1   ·   ·
   · w_0 w_1   ·
   ·   · w_0 w_1
+>>> derive.check("flip(flip(x)) == x").verdict
+Proved(method='solver')
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from derive.api import Result, get_theorem, prove_theorem, prove_theorems, theorem_ids
+    from derive.claims.judge import Judgment, check
+    from derive.dialects.ask import shape, solve_shape
     from derive.errors import CannotBe, DeriveError, NotSupported, WrongInput
     from derive.expr import offset, size, sizes
     from derive.form import Form, build, sigma, tensor, vjp
@@ -31,20 +35,24 @@ __all__ = [
     "CannotBe",
     "DeriveError",
     "Form",
+    "Judgment",
     "NotSupported",
     "Result",
     "WrongInput",
     "__version__",
     "build",
+    "check",
     "get_theorem",
     "matrix_of",
     "offset",
     "operator_form",
     "prove_theorem",
     "prove_theorems",
+    "shape",
     "sigma",
     "size",
     "sizes",
+    "solve_shape",
     "tensor",
     "theorem_ids",
     "vjp",
@@ -52,6 +60,8 @@ __all__ = [
 
 _HOME = {
     "derive.api": ("Result", "get_theorem", "prove_theorem", "prove_theorems", "theorem_ids"),
+    "derive.claims.judge": ("Judgment", "check"),
+    "derive.dialects.ask": ("shape", "solve_shape"),
     "derive.errors": ("CannotBe", "DeriveError", "NotSupported", "WrongInput"),
     "derive.expr": ("offset", "size", "sizes"),
     "derive.form": ("Form", "build", "sigma", "tensor", "vjp"),

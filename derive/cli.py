@@ -9,15 +9,22 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from derive import __version__
 from derive.cli_check import check_command
+from derive.cli_conform import conform_command
 from derive.cli_matrix import matrix_command
+from derive.cli_shape import shape_command
+from derive.cli_translate import translate_command
 from derive.errors import DeriveError, NotSupported
+
+if TYPE_CHECKING:
+    from derive.document.model import Document
 
 FORMATS = ("tex", "html", "md", "pdf")
 FRAMEWORKS = {"torch": "PyTorch"}
@@ -71,12 +78,19 @@ def cli(context: click.Context) -> None:
     multiple=True,
     help="Cross-check against this framework too, and show it in the documents.",
 )
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    help="A folder that `derive check --format html --out` wrote: the book gets a chapter with its "
+    "verdicts and links to its pages.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes that prove.  [default: 2]")
 def prove(
     ids: tuple[str, ...],
     out: Path,
     formats: tuple[str, ...],
     frameworks: tuple[str, ...],
+    record: Path | None,
     jobs: int | None,
 ) -> int:
     """Prove theorems (all of them when no ID is given) and write the documents."""
@@ -94,18 +108,31 @@ def prove(
     engine = tex.find_tex_engine()
     if "pdf" in formats and engine is None:
         raise NotSupported(f"--format pdf: {NO_TEX}, or ask for another format")
+    write = book.write_book
+    if record is not None:
+        write = partial(write, chapters=(_record_chapter(record, out),))
     wanted = tuple(dict.fromkeys(formats)) or ("tex", "html", *(("pdf",) if engine else ()))
     with staged(out) as folder:
         asked = [FRAMEWORKS[name] for name in dict.fromkeys(frameworks)]
         found = prove_with_progress(ids or None, jobs, check=True, frameworks=asked, documents=True)
         made = {f.proof.theorem.id: f.document for f in found if f.document is not None}
-        book.write_book([f.proof for f in found], folder, wanted, documents=made)
+        write([f.proof for f in found], folder, wanted, documents=made)
         written = sum(1 for f in folder.rglob("*") if f.is_file())
     summary_table(found)
     click.echo(f"{written} files in {out}{os.sep} ({', '.join(wanted)})")
     if not formats and engine is None:
         click.echo(f"No PDF was made: {NO_TEX} and run the command again.", err=True)
     return summary.exit_code(summary.verdict(f.proof, f.checks) for f in found)
+
+
+def _record_chapter(record: Path, out: Path) -> Document:
+    """The chapter on judged claims, with links from the folder of the book to their pages."""
+    from urllib.parse import quote
+
+    from derive.claims.report_record import chapter, read_record
+
+    base = os.path.relpath(record.resolve(), out.resolve()).replace(os.sep, "/")
+    return chapter(read_record(record), f"{quote(base)}/", "court-record")
 
 
 @cli.command(
@@ -151,7 +178,10 @@ def theorems(as_json: bool, ids_only: bool, family: str | None, jobs: int | None
 
 
 cli.add_command(check_command)
+cli.add_command(conform_command)
 cli.add_command(matrix_command)
+cli.add_command(shape_command)
+cli.add_command(translate_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "json", "md", "html", "tex")
 PIPED_WIDTH = 120
+FEW = 8  # claims that one process judges sooner than several have started
 STYLES = {
     "proved": "green", "holds exactly when": "cyan", "refuted": "bold red",
     "undecided": "bold yellow", "cannot be": "bold red", "wrong input": "bold red",
@@ -37,12 +37,22 @@ The language of claims:
   exists v: nearest_upsample(x, s) == conv_transpose(x, v, stride=s)
 
 \b
+`A != B` of operators says that they differ for all sizes that the hypotheses allow (not: that
+they differ somewhere), so does `not A == B`; of numbers, that they are unequal for all sizes.
+A claim is meant for all sizes, all real inputs, and every choice among equal maxima.
+
+\b
 Sizes n m k l s d e c h (also n1, c_in) are at least 1, paddings p and output paddings r at least 0.
 The tensors x, w, v have the lengths n, k, l unless they are written with a shape: x[n1, n2].
 
+Standard input is read like a Markdown file where there is a ```claim block in it; otherwise every
+line is a claim (a line that continues the one before begins with a space, or brackets are open;
+blank lines and those that begin with # are left out).
+
 Files: a .md file holds claims in blocks fenced as ```claim, with the attributes id, expect, source,
 statement on the fence or as `key: value` lines before the claim; a .yaml file is a list of
-{id, statement, source: {title, url}, claim, expected}.  An expected verdict is proved, refuted,
+{id, statement, source: {title, url}, claim, expected}.  Claims with the same `row` share a page of
+--format html, and `reading` says in words how a claim is read.  An expected verdict is proved, refuted,
 undecided, cannot be, or "holds when CONDITION"; what is found must say the same.
 
 \b
@@ -51,6 +61,8 @@ undecided, cannot be, or "holds when CONDITION"; what is found must say the same
   id              string or null
   claim           the claim as it was read
   statement       null, or the claim in words
+  row             null, or what the file groups the claim under
+  reading         null, or in words how the claim is read
   source          null, or {title, url}
   verdict         "proved", "holds exactly when", "refuted", "undecided",
                   "cannot be" (its parts can never fit) or "wrong input"
@@ -60,8 +72,9 @@ undecided, cannot be, or "holds when CONDITION"; what is found must say the same
   condition       the exact condition of "holds exactly when", else null
   degenerate      list of strings: cases of the condition in which some length is 1
   counterexample  null, or the smallest one: {kind, sizes, functions, left_shape,
-                  right_shape, output, reads, left, right, text}; kind is "shape",
-                  "value", "sizes", "undefined" or "existence"
+                  right_shape, output, reads, inputs, left, right, text}; kind is "shape",
+                  "value", "input" (the arrays in `inputs` tell the sides apart),
+                  "sizes", "undefined" or "existence"
   witness         null, or the kernel that was found for `exists`
   note            null, or what was found beside the verdict
   reason          null, or why it is undecided
@@ -91,9 +104,21 @@ class Language(click.Command):
         from derive.claims.functions import FUNCTIONS
         from derive.operators import OPERATORS
 
-        with formatter.section("Operators and functions of claims"):
+        with formatter.section("Operators and functions of claims (how to call them: --operators)"):
             formatter.write_text(", ".join(sorted({*OPERATORS, *FUNCTIONS})))
         super().format_epilog(ctx, formatter)
+
+
+def _list_operators(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from derive.claims.functions import signature, summary, vocabulary
+
+    for family, names in vocabulary().items():
+        click.echo(f"{family}:")
+        for name in names:
+            click.echo(f"  {signature(name)}\n      {summary(name)}")
+    context.exit()
 
 
 @click.command("check", cls=Language, epilog=EPILOG)
@@ -115,7 +140,8 @@ class Language(click.Command):
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="A folder for the judgments of --format md, html or tex, one file for each claim.",
+    help="A folder for the judgments of --format md, html or tex, one file for each row; html has an "
+    "index of the verdicts, and its claims.json is for `derive prove --record`.",
 )
 @click.option(
     "--seconds",
@@ -125,6 +151,15 @@ class Language(click.Command):
     help="The time limit for each claim; what is not decided by then is undecided.",
 )
 @click.option("--no-repair", is_flag=True, help="Do not look for the nearest true statement.")
+@click.option(
+    "--operators",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_operators,
+    help="List the operators and functions, with how they are called, and leave.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes that judge.  [default: 2]")
 def check_command(
     claims: tuple[str, ...],
     files: tuple[Path, ...],
@@ -133,6 +168,7 @@ def check_command(
     out: Path | None,
     seconds: float,
     no_repair: bool,
+    jobs: int | None,
 ) -> int:
     """Judge claims for all sizes: proved, refuted, or true exactly when a condition holds.
 
@@ -149,8 +185,10 @@ def check_command(
     entries = list(_entries(claims, files))
     document = wanted in ("md", "html", "tex")
     job = Job(seconds, repair=not no_repair, document=document)
-    write = partial(_documents, style=wanted, out=out)
-    outcomes = write(entries, job) if document else _judged(entries, job, told=wanted == "text")
+    if document:
+        outcomes = _documents(entries, job, wanted, out, jobs)
+    else:
+        outcomes = _judged(entries, job, jobs, told=wanted == "text")
     rows = [o.row for o in outcomes]
     if wanted == "json":
         import json
@@ -171,26 +209,67 @@ def _entries(claims: Sequence[str], files: Sequence[Path]) -> Iterator[Entry]:
     for claim in claims:
         if claim == "-":
             yield from _standard_input()
+        elif _is_file(claim):
+            raise WrongInput(
+                f"{claim}: this is a file, not a claim; write derive check --file {claim}"
+            )
         else:
             yield Entry(claim)
     for path in files:
         yield from read_file(path)
 
 
+def _is_file(claim: str) -> bool:
+    try:
+        return len(claim) < 1000 and Path(claim).is_file()
+    except (OSError, ValueError):  # what no file can be called
+        return False
+
+
 def _standard_input() -> tuple[Entry, ...]:
-    from derive.claims.files import MAX_BYTES, decode, read_text
+    from derive.claims.files import MAX_BYTES, Entry, decode, read_text
 
     stream = getattr(sys.stdin, "buffer", None)
     data = stream.read(MAX_BYTES + 1) if stream else sys.stdin.read(MAX_BYTES + 1).encode()
-    found = read_text(decode(data, "standard input"))
+    text = decode(data, "standard input")
+    found = read_text(text)
+    if len(found) == 1 and found[0].claim == text.strip():  # there is no block in it
+        found = tuple(Entry(c, place=found[0].place) for c in claim_lines(text))
     if not any(e.claim for e in found):
         raise WrongInput("standard input: it is empty; write a claim")
     return found
 
 
-def _judged(entries: Sequence[Entry], job: Job, told: bool) -> list[Outcome]:
+def claim_lines(text: str) -> list[str]:
+    r"""One claim a line; a line that begins with a space, or within brackets, goes on with the one
+    before.  Blank lines and those that begin with ``#`` are left out.
+
+    >>> claim_lines("flip(flip(x)) == x\n# sizes\nlength(correlate(x, w,\npadding=1)) == n\n  for k == 3")
+    ['flip(flip(x)) == x', 'length(correlate(x, w, padding=1)) == n for k == 3']
+    """
+    claims: list[str] = []
+    depth = 0
+    for line in dedent(text).splitlines():
+        if not line.strip() or (line.startswith("#") and depth <= 0):
+            continue
+        if claims and (depth > 0 or line[0].isspace()):
+            claims[-1] += f" {line.strip()}"
+        else:
+            claims.append(line.strip())
+            depth = 0
+        depth += sum(line.count(c) for c in "([{") - sum(line.count(c) for c in ")]}")
+    return claims
+
+
+def _judged(
+    entries: Sequence[Entry], job: Job, jobs: int | None, told: bool = False
+) -> list[Outcome]:
     """Judge the claims; each is told as soon as it is known, with a progress bar for several."""
     from derive.claims.guard import judge_entries
+    from derive.claims.parallel import WORKERS, judge_parallel
+
+    several = len(entries) > (1 if job.document else FEW)
+    workers = jobs or WORKERS
 
     def tell(outcome: Outcome) -> None:
         if told:
@@ -203,6 +282,8 @@ def _judged(entries: Sequence[Entry], job: Job, told: bool) -> list[Outcome]:
             rows.append(outcome.row)
             tell(outcome)
 
+        if several:
+            return judge_parallel(entries, job, workers, done)
         return judge_entries(entries, job, done)
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -223,7 +304,10 @@ def _judged(entries: Sequence[Entry], job: Job, told: bool) -> list[Outcome]:
             name = outcome.row["id"] or outcome.row["claim"][:40]
             progress.update(task, advance=1, description=name, refresh=True)
 
-        outcomes = judge_entries(entries, job, advance, progress.refresh)
+        if several:
+            outcomes = judge_parallel(entries, job, workers, advance)
+        else:
+            outcomes = judge_entries(entries, job, advance, progress.refresh)
     for outcome in outcomes:
         rows.append(outcome.row)
         tell(outcome)
@@ -242,31 +326,28 @@ def _tell(row: Row, first: bool) -> None:
         click.echo(line)
 
 
-def _documents(entries: Sequence[Entry], job: Job, style: str, out: Path | None) -> list[Outcome]:
-    """Write the judgments: to standard output, or one file for each into a folder."""
-    from derive.claims.report_document import pages
+def _documents(
+    entries: Sequence[Entry], job: Job, style: str, out: Path | None, jobs: int | None
+) -> list[Outcome]:
+    """Write the judgments: to standard output, or one file for each row into a folder."""
+    from derive.claims.report_record import files
 
     if out is None:
         if len(entries) > 1:
             raise WrongInput(f"--format {style}: {len(entries)} claims; name a folder with --out")
-        outcomes = _judged(entries, job, told=False)
+        outcomes = _judged(entries, job, jobs)
         for outcome in outcomes:
             _write(outcome, style)
         return outcomes
     from derive.cli_output import staged
 
     with staged(out) as folder:
-        outcomes = _judged(entries, job, told=False)
-        names = _file_names(outcomes)
-        documents = [
-            replace(outcome.document, id=name)
-            for outcome, name in zip(outcomes, names, strict=True)
-            if outcome.document is not None
-        ]
-        for name, text in (pages(documents, style) if documents else {}).items():
+        outcomes = _judged(entries, job, jobs)
+        for name, text in files(outcomes, style).items():
             (folder / name).write_text(text, encoding="utf-8")
     missing = [o for o in outcomes if o.document is None]
-    click.echo(f"{len(documents)} of {len(outcomes)} judgments in {out}{os.sep}")
+    judged = len(outcomes) - len(missing)
+    click.echo(f"{judged} of {len(outcomes)} judgments in {out}{os.sep}")
     for outcome in missing:
         _tell(outcome.row, first=False)
     return outcomes
@@ -283,19 +364,6 @@ def _write(outcome: Outcome, style: str) -> None:
     click.echo(written(outcome.document, style), nl=False)
 
 
-def _file_names(outcomes: Sequence[Outcome]) -> list[str]:
-    import re
-
-    names: list[str] = []
-    for number, outcome in enumerate(outcomes, 1):
-        given = outcome.row["id"] or f"claim-{number}"
-        name = re.sub(r"[^A-Za-z0-9_-]+", "-", given).strip("-")[:80] or f"claim-{number}"
-        while name in names:
-            name += f"-{number}"
-        names.append(name)
-    return names
-
-
 def _table(rows: Sequence[Row]) -> None:
     """One line a claim: its id or text, verdict, as expected or not, seconds; then the counts."""
     from rich.box import SIMPLE_HEAD
@@ -303,7 +371,7 @@ def _table(rows: Sequence[Row]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from derive.claims.report import counts, found
+    from derive.claims.report import counts, found, mismatches
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("claim", overflow="ellipsis", no_wrap=True, max_width=56)
@@ -322,3 +390,5 @@ def _table(rows: Sequence[Row]) -> None:
     click.echo()
     console.print(table)
     console.print(Text(counts(rows)))
+    for line in mismatches(rows):
+        console.print(Text(line))

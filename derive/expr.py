@@ -27,9 +27,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
+from numbers import Integral
 from typing import Any, TypeAlias
-
-import numpy as np
 
 from derive.errors import WrongInput
 
@@ -341,7 +340,7 @@ def _value(atom: Atom, env: Env) -> Any:
             return num.at(env) // den.at(env)
         case Max(left, right):
             a, b = left.at(env), right.at(env)
-            return max(a, b) if isinstance(a, int) and isinstance(b, int) else np.maximum(a, b)
+            return max(a, b) if isinstance(a, int) and isinstance(b, int) else _arrays("maximum", a, b)
         case Apply(name, arguments):
             return env[name](*(a.at(env) for a in arguments))
         case Indicator(cond):
@@ -378,7 +377,7 @@ def lift(value: Integer) -> Expr:
     """An int as an expression; an expression as it is."""
     if isinstance(value, Expr):
         return value
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+    if isinstance(value, bool) or not isinstance(value, (int, Integral)):
         raise TypeError(f"an integer or an integer expression was expected, got {value!r}")
     return Expr({(): int(value)})
 
@@ -658,16 +657,27 @@ def holds(cond: Cond, env: Env) -> Any:
         case Eq(e):
             return e.at(env) == 0
         case Not(inner):
-            return np.logical_not(holds(inner, env))
+            value = holds(inner, env)
+            return not value if isinstance(value, bool) else _arrays("logical_not", value)
         case All(parts):
-            return _fold(np.logical_and, True, (holds(p, env) for p in parts))
+            return _fold("logical_and", True, (holds(p, env) for p in parts))
         case Any_(parts):
-            return _fold(np.logical_or, False, (holds(p, env) for p in parts))
+            return _fold("logical_or", False, (holds(p, env) for p in parts))
     raise TypeError(f"not a condition: {cond!r}")
 
 
-def _fold(op: Callable[[Any, Any], Any], start: bool, values: Iterable[Any]) -> Any:
+def _fold(operation: str, start: bool, values: Iterable[Any]) -> Any:
     result: Any = start
     for v in values:
-        result = op(result, v)
+        if isinstance(result, bool) and isinstance(v, bool):
+            result = (result and v) if operation == "logical_and" else (result or v)
+        else:
+            result = _arrays(operation, result, v)
     return result
+
+
+def _arrays(operation: str, *values: Any) -> Any:
+    """NumPy's operation of this name; a shape question with numbers never needs the import."""
+    import numpy as np
+
+    return getattr(np, operation)(*values)

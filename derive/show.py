@@ -16,6 +16,7 @@ from derive.expr import (
     Max,
     Not,
     Sym,
+    lift,
 )
 
 
@@ -76,7 +77,7 @@ def _atom(atom: Atom) -> str:
         case Sym(name):
             return name
         case Div(num, den):
-            return f"{_tight(num)}//{_tight(den)}"
+            return f"{_top(num)}//{_tight(den)}"
         case Max(left, right):
             return f"max({left}, {right})"
         case Apply(name, arguments):
@@ -88,6 +89,40 @@ def _atom(atom: Atom) -> str:
 def _tight(e: Expr) -> str:
     text = str(e)
     return text if e.symbol or (e.constant is not None and e.constant >= 0) else f"({text})"
+
+
+def _top(e: Expr) -> str:
+    """What stands in front of ``//`` or ``%``: common factors are taken out."""
+    common, rest = factored(e)
+    return f"{common}*({rest})" if common != 1 and len(rest.terms) > 1 else _tight(e)
+
+
+def factored(e: Expr) -> tuple[Expr, Expr]:
+    """The symbols that all terms share, and the rest: ``common * rest == e``.
+
+    >>> from derive.expr import sizes
+    >>> k, d = sizes("k d")
+    >>> print(*factored(d*k + d), sep=" times ")
+    d times k + 1
+    """
+    if not e.terms:
+        return lift(1), e
+    shared = [a for a in e.terms[0][0] if isinstance(a, Sym)]
+    for monomial, _ in e.terms[1:]:
+        left = list(monomial)
+        kept = []
+        for a in shared:
+            if a in left:
+                left.remove(a)
+                kept.append(a)
+        shared = kept
+    rest = {}
+    for monomial, c in e.terms:
+        left = list(monomial)
+        for a in shared:
+            left.remove(a)
+        rest[tuple(left)] = c
+    return Expr({tuple(shared): 1}), Expr(rest)
 
 
 def _relation(e: Expr, sign: str, mirrored: str) -> str:
@@ -114,7 +149,7 @@ def _divisibility(e: Expr, relation: str) -> str | None:
             if isinstance(atom, Div):
                 for sign in (1, -1):
                     if e * sign == atom.num - atom.den * Expr({(atom,): 1}):
-                        return f"{_tight(atom.num)} % {_tight(atom.den)} {relation} 0"
+                        return f"{_top(atom.num)} % {_tight(atom.den)} {relation} 0"
     return None
 
 
@@ -124,7 +159,7 @@ def _with_remainder(e: Expr) -> Expr:
         for atom in monomial:
             if isinstance(atom, Div):
                 remainder = atom.num - atom.den * Expr({(atom,): 1})
-                shown = Expr({(Sym(f"{_tight(atom.num)} % {_tight(atom.den)}"),): 1})
+                shown = Expr({(Sym(f"{_top(atom.num)} % {_tight(atom.den)}"),): 1})
                 for sign in (1, -1):
                     rest = e - remainder * sign
                     if len(rest.terms) < len(e.terms) and atom not in rest.atoms():

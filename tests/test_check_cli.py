@@ -118,6 +118,90 @@ def test_standard_input(ask: Ask) -> None:
     assert (code, err.startswith("derive check: standard input: it is longer than")) == (2, True)
 
 
+def test_standard_input_has_a_claim_a_line(ask: Ask) -> None:
+    text = f"# three claims\n{TRUE}\n\n{FALSE}\nlength(correlate(x, w,\npadding=1)) == n\n   for k == 3\n"
+    code, out, _ = ask("--json", "--no-repair", given=text.encode())
+    rows = json.loads(out)
+    assert code == 1
+    assert [(row["claim"], row["verdict"]) for row in rows] == [
+        (TRUE, "proved"),
+        (FALSE, "refuted"),
+        ("length(correlate(x, w, padding=1)) == n for k == 3", "proved"),
+    ]
+    indented = "".join(f"    {line}\n" for line in text.splitlines())
+    assert len(json.loads(ask("--json", "--no-repair", given=indented.encode())[1])) == 3
+
+
+def test_a_file_without_its_option(ask: Ask, tmp_path: Path) -> None:
+    post = tmp_path / "post.md"
+    post.write_text(POST)
+    code, _, err = ask(str(post))
+    told = f"derive check: {post}: this is a file, not a claim; write derive check --file {post}\n"
+    assert (code, err) == (2, told)
+
+
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [
+        ("correlate(x, w, padding=same) == x", "same is not a symbol; write 'same'"),
+        ("correlate(x, w, padding=valid) == x", "valid is not a symbol; write 'valid'"),
+        ("max_pool(x, 2, ceil_mode=true) == x", "true is not a symbol; write True"),
+        ("sum_pool(x, 2, none) == x", "none is not a symbol; write None"),
+        ("pad(x, 'same') == x", "pad: padding = 'same': this operator takes amounts"),
+        ("jump(x[3, 3]) == 1", "jump: a chain of 1-D convolutions and poolings of x was expected"),
+        ("offset(x*x) == 0", "offset: a chain of 1-D convolutions"),
+        ("flip(x, w, v) == x", "it is called as flip(x, dims=None)"),
+        ("conv_length(n) == n", "it is called as conv_length(n, k, s=1, d=1, e=1, p_lo=0, p_hi=0)"),
+        ("flap(x, w, v) == x", "did you mean 'flip'?"),
+        ("zzzz(x) == x", "`derive check --operators` lists all"),
+        ("concat(x, w[2, 3]) == x", "operators with the same number of axes were expected"),
+        ("concat(x, w, axis=1) == x", "axis = 1: the operators have 1 axes; name one of them"),
+    ],
+)
+def test_messages_say_what_to_write(claim: str, told: str, ask: Ask) -> None:
+    code, out, _ = ask(claim)
+    assert code == 2
+    assert told in " ".join(out.split())
+    assert "^" in out
+
+
+def test_the_operators_are_listed(ask: Ask) -> None:
+    from derive.claims.functions import FUNCTIONS
+    from derive.operators import OPERATORS
+
+    code, out, _ = ask("--operators")
+    lines = out.splitlines()
+    assert code == 0
+    for name in (*OPERATORS, *FUNCTIONS):
+        at = next(i for i, line in enumerate(lines) if line.startswith(f"  {name}("))
+        assert len(lines[at + 1].strip()) > 20, name
+        assert "``" not in lines[at + 1]
+        assert "'Form'" not in lines[at]
+        assert "names" not in lines[at]
+    assert "  correlate(x, w, stride=1, padding=0, dilation=1, base_dilation=1, groups=1, " in out
+
+
+def test_the_help_says_what_unequal_means(ask: Ask) -> None:
+    out = " ".join(ask("--help")[1].split())
+    assert "`A != B` of operators says that they differ for all sizes" in out
+    code, out, _ = ask("--no-repair", "flip(x) != x")
+    assert (code, out.splitlines()[0]) == (4, "holds exactly when n >= 2")
+    assert ask("--no-repair", "flip(x) != x for n >= 2")[0] == 0
+
+
+def test_an_input_that_tells_maxima_apart(ask: Ask) -> None:
+    claim = "max_pool(pad(x, 1), 3, 1) == max_pool(x, 3, 1, padding=1)"
+    code, out, _ = ask("--json", "--no-repair", claim)
+    (row,) = json.loads(out)
+    assert code == 1
+    example = row["counterexample"]
+    assert (example["kind"], example["inputs"]) == ("input", {"x": "[-1]"})
+    assert (
+        example["text"] == "at n = 1: for x = [-1] output [0] is 0 on the left and -1 on the right"
+    )
+    assert "for x = " in ask("--format", "md", "--no-repair", claim)[1]
+
+
 def test_files_with_expectations(ask: Ask, tmp_path: Path) -> None:
     post = tmp_path / "post.md"
     post.write_text(POST)
@@ -176,7 +260,7 @@ def test_documents(style: str, ask: Ask, tmp_path: Path) -> None:
     )
     assert code == 2
     assert f"2 of 3 judgments in {folder}" in out
-    extra = ["index.html"] if style == "html" else []
+    extra = ["claims.json", "index.html"] if style == "html" else []
     wanted = sorted([f"claim-1.{style}", f"claim-2.{style}", *extra])
     assert sorted(f.name for f in folder.iterdir()) == wanted
 

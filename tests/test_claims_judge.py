@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+import derive
 from derive.claims.files import Entry
 from derive.claims.guard import Job, Outcome, _Worker, judge_entries, stages
-from derive.claims.judge import judge
+from derive.claims.judge import Judgment, judge
 from derive.claims.meaning import read
 from derive.claims.repair import repair
 from derive.claims.repair_edits import edits, length_text, put
@@ -21,7 +22,7 @@ from derive.claims.report import blank, counts, exit_code, lines, make_row
 from derive.claims.report_document import address, judgment_document, pages, plain, written
 from derive.claims.values import Same
 from derive.decide.equality import counterexample_at
-from derive.decide.verdict import HoldsWhen, Proved, Refuted
+from derive.decide.verdict import HoldsWhen, Proved, Refuted, Undecided
 from derive.errors import WrongInput
 from derive.expr import all_of, holds, sizes
 
@@ -128,6 +129,115 @@ def test_an_expected_condition_that_cannot_be_read(condition: str) -> None:
     row = found(GRADIENT, f"holds when {condition}")
     assert row["verdict"] == "wrong input"
     assert f"the expected condition {condition!r}: " in row["error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "headline"),
+    [
+        ("flip(flip(x)) == x", "proved for all sizes"),
+        (
+            "correlate(x, w) == correlate(w, x)",
+            "proved for k == n, the only sizes at which both sides are defined",
+        ),
+        (
+            "zero_insert(x, 2) + zero_insert(x, 3) == 2*x",
+            "proved for n == 1, the only sizes at which both sides are defined",
+        ),
+        (
+            "max_pool(x, k) + x == 2*x",
+            "proved for k == 1, the only sizes at which both sides are defined",
+        ),
+        (
+            "correlate(flip(x), flip(w)) == flip(correlate(x, w))",
+            "proved for all sizes at which both sides are defined: n >= k",
+        ),
+        ("correlate(flip(x), flip(w)) == flip(correlate(x, w)) for n >= k", "proved for all sizes"),
+        ("flip(flip(x[3])) == x[3]", "proved for these numbers (computed exactly)"),
+    ],
+)
+def test_the_headline_says_for_which_sizes(text: str, headline: str) -> None:
+    *_, last = stages(Entry(text), Job(repair=False))
+    assert lines(last.row)[0] == ("verdict", headline)
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("correlate(x[3], w[5]) == x", "correlate: with these numbers there is no output"),
+        ("pad(x[2], -1) == x", "pad: with these numbers there is no output"),
+        ("x[3] + w[4] == x", "a sum of the shapes (3,) and (4,), which always differ"),
+        ("pad(x, 1) * x == x", "a product entry by entry of the shapes (n + 2,) and (n,)"),
+        ("x[3] + w[2, 3] == x", "a sum of the shapes (3,) and (2, 3); give both the same axes"),
+        ("x[3, 4] == w[3]", "the left side has 2 axes, (3, 4), the right side 1, (3,)"),
+        (
+            "concat(x[2, 3], w[2, 4]) == x",
+            "concat: the shapes (2, 3) and (2, 4) differ in an axis that is not concatenated",
+        ),
+        (
+            "correlate(x[3, 8], w[4, 2, 3], dims=1) == x",
+            "correlate: the kernel reads 2 channels per group, 2 in all, but the input has 3",
+        ),
+        (
+            "correlate(x[4, 8], w[5, 2, 3], groups=2, dims=1) == x",
+            "correlate: 5 output channels cannot be split into 2 groups",
+        ),
+    ],
+)
+def test_what_can_never_fit_is_said_so(text: str, fact: str) -> None:
+    row = found(text)
+    assert row["verdict"] == "cannot be"
+    assert fact in row["error"]
+
+
+@pytest.mark.parametrize("call", ["correlate", "conv_transpose", "convolve"])
+def test_groups_without_channels_are_refused(call: str) -> None:
+    row = found(f"{call}(x, w, groups=2) == {call}(x, w)")
+    assert row["verdict"] == "wrong input"
+    assert "groups = 2 without channels; give dims, and a kernel of shape (c_" in row["error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "condition", "degenerate"),
+    [
+        ("disjoint(conv_transpose(x, w, dilation=2))", "k == 1 or n <= 2", ["k == 1"]),
+        ("covered(conv_transpose(x, w, stride=s))", "n == 1 or k >= s", ["n == 1"]),
+        (
+            (
+                "vjp(correlate(x, one_hot(k, t), stride=s), x, "
+                "correlate(x, one_hot(k, t), stride=s)) == x for t >= 0, t < k"
+            ),
+            "n == 1 or (k == 1 and s == 1)",
+            ["n == 1"],
+        ),
+    ],
+)
+def test_degenerate_cases_are_named(text: str, condition: str, degenerate: list[str]) -> None:
+    row = found(text)
+    assert row["condition"] == condition
+    assert row["degenerate"] == degenerate
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("avg_pool(bilinear_upsample(x, 2), 2, 2) == x", "n == 1"),
+        ("avg_pool(bilinear_upsample(x, 3), 3, 3) == x", "n == 1"),
+        ("decimate(bilinear_upsample(x, 2), 2) == x", "n == 1"),
+        ("decimate(bilinear_upsample(x, 3), 3, 1) == x", None),
+    ],
+)
+def test_conditions_of_interpolation(text: str, condition: str | None) -> None:
+    row = found(text)
+    if condition is None:
+        assert row["verdict"] == "proved"
+    else:
+        assert row["condition"] == condition
+
+
+def test_parity_is_written_as_a_product() -> None:
+    row = found("length(correlate(x, w, padding=d*(k - 1)//2, dilation=d)) == n")
+    assert row["condition"] == "d*(k + 1) % 2 == 0"
+    assert found(f"{row['claim']} iff {row['condition']}")["verdict"] == "proved"
 
 
 def test_exit_codes() -> None:
@@ -305,6 +415,59 @@ def test_a_process_that_hangs_or_dies_is_replaced(
     assert time.perf_counter() - start < 8
 
 
+def _looks_and_hangs(pipe: Any, job: Job) -> None:
+    """A process that says what it has checked, as judging does, and then takes for ever."""
+    pipe.send((False, None))
+    entry = pipe.recv()
+    for outcome in stages(entry, job, lambda partial: pipe.send((False, partial))):
+        del outcome
+    time.sleep(60)
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdict", "told"),
+    [
+        (
+            "length(correlate(x, w)) == n - k + 1",
+            "undecided",
+            "it holds at all ",
+        ),
+        (GRADIENT, "refuted", "the time limit of 0.5 s was reached before it was known for which"),
+    ],
+)
+def test_a_stopped_claim_says_what_was_checked(claim: str, verdict: str, told: str) -> None:
+    with _Worker(Job(seconds=0.5, repair=False), _looks_and_hangs) as worker:
+        row = worker.judge(Entry(claim), lambda: None).row
+    assert row["verdict"] == verdict
+    if verdict == "refuted":
+        assert row["counterexample"] is not None
+        assert row["counterexample"]["sizes"] == {"k": 2, "n": 2}
+        assert (row["note"] or "").startswith(told)
+    else:
+        assert row["reason"] == "the time limit of 0.5 s was reached"
+        assert re.fullmatch(
+            rf"{told}\d+ choices of k, n with a sum up to \d+", row["checked"] or ""
+        )
+
+
+def test_eliminating_sums_ends() -> None:
+    """Once this went on for ever, in steps that no time limit saw."""
+    start = time.perf_counter()
+    hard = "disjoint(conv_transpose(x, w, stride=s, dilation=d)) for s >= d*k"
+    row = found(hard, seconds=1.0)
+    assert time.perf_counter() - start < 4
+    assert row["verdict"] == "undecided"
+    assert "eliminating the sums" in row["reason"]
+    assert "it holds at all " in row["checked"]
+    assert "~" not in row["reason"]
+    (outcome,) = judge_entries(
+        [Entry("disjoint(conv_transpose(x, w, stride=s, dilation=d))")], Job(1.0)
+    )
+    assert time.perf_counter() - start < 8
+    assert outcome.row["verdict"] == "refuted"
+    assert outcome.row["counterexample"]["sizes"] == {"d": 1, "k": 2, "n": 2, "s": 1}  # type: ignore[index]
+
+
 def test_no_claim_runs_past_its_limit() -> None:
     slow = "flip(x[1000000]) == flip(flip(flip(x)))"
     start = time.perf_counter()
@@ -371,3 +534,51 @@ def test_pages_have_an_index() -> None:
 def test_a_claim_that_is_not_read_raises() -> None:
     with pytest.raises(WrongInput):
         judge("flop(x) == x")
+
+
+# -- the Python API --------------------------------------------------------------------------------
+
+
+def test_check_from_python() -> None:
+    judgment = derive.check(STRIDED, seconds=10)
+    assert isinstance(judgment, derive.Judgment)
+    assert isinstance(judgment.verdict, HoldsWhen)
+    assert str(judgment.verdict.condition) == "(n - k) % s == 0"
+    told = str(judgment).splitlines()
+    assert told[:3] == [
+        "holds exactly when (n - k) % s == 0",
+        f"  claim: {STRIDED}",
+        "  defined for: n >= k",
+    ]
+    assert told[3].startswith("  otherwise, for example: at k = 1, n = 2, s = 2: ")
+    with pytest.raises(derive.WrongInput, match="did you mean 'flip'"):
+        derive.check("flop(x) == x")
+    with pytest.raises(derive.CannotBe, match="which always differ"):
+        derive.check("x[3] + w[4] == x")
+
+
+def test_what_is_known_on_the_way_is_told() -> None:
+    heard: list[Judgment] = []
+    final = judge(GRADIENT, 10.0, heard.append)
+    assert isinstance(final.verdict, HoldsWhen)
+    assert all(isinstance(h.verdict, Refuted) for h in heard)
+    assert [dict(h.counterexample.sizes) for h in heard if h.counterexample] == [
+        {"k": 2, "n": 2}
+    ] * len(heard)
+    heard.clear()
+    judge("flip(flip(x)) == x", 10.0, heard.append)
+    (only,) = (h.verdict for h in heard)
+    assert isinstance(only, Undecided)
+    assert re.fullmatch(r"it holds at all \d+ choices of n with a sum up to \d+", only.checked)
+
+
+def test_a_proof_that_a_computation_contradicts_is_no_proof(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from derive.claims import judge as module
+
+    monkeypatch.setattr(module, "decide_equal", lambda *a, **k: Proved())
+    judgment = judge("flip(x) == x")
+    assert isinstance(judgment.verdict, Refuted)
+    assert dict(judgment.verdict.counterexample.sizes) == {"n": 2}
+    assert "please report it" in judgment.note

@@ -10,7 +10,8 @@ attributes on the fence or as ``key: value`` lines in front of it::
     ```
 
 In YAML a file is a list of ``{id, statement, source: {title, url}, claim, expected}``.  Only ``claim``
-is needed; ``row`` and ``reading`` may stand there for readers.  Files are untrusted: their size and
+is needed.  Two more attributes are for readers: claims with the same ``row`` share a page, and
+``reading`` says in words how the claim is read.  Files are untrusted: their size and
 depth are bounded before anything is built, and every YAML scalar is read as text.
 """
 
@@ -31,8 +32,7 @@ MAX_YAML_NODES = 60_000
 MAX_YAML_DEPTH = 12
 MAX_YAML_ALIASES = 2_000
 SUFFIXES = (".md", ".markdown", ".yaml", ".yml")
-KEYS = ("id", "expect", "expected", "source", "url", "statement", "when")
-REMARKS = ("row", "reading")  # keys of a YAML item that are for its readers alone
+KEYS = ("id", "expect", "expected", "source", "url", "statement", "when", "row", "reading")
 VERDICTS = ("proved", "refuted", "undecided", "cannot be")
 
 FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*(.*?)\s*$")
@@ -45,7 +45,8 @@ class Entry:
 
     ``statement`` is the claim in words, ``source`` and ``url`` say who made it, ``expected`` is a
     verdict (``"proved"``, ``"refuted"``, ``"undecided"``, ``"cannot be"``) or ``"holds when CONDITION"``;
-    ``place`` is the file and the line, for messages.
+    ``place`` is the file and the line, for messages.  Claims with the same ``row`` are told together;
+    ``reading`` says how the claim is read.
     """
 
     claim: str
@@ -55,6 +56,8 @@ class Entry:
     url: str = ""
     expected: str = ""
     place: str = ""
+    row: str = ""
+    reading: str = ""
 
 
 def read_file(path: Path) -> tuple[Entry, ...]:
@@ -228,6 +231,8 @@ def _entry(given: Mapping[str, str], claim: str, place: str) -> Entry:
         given.get("url", url),
         expectation(expected, place),
         place,
+        given.get("row", ""),
+        given.get("reading", ""),
     )
 
 
@@ -341,8 +346,6 @@ def _mapping(node: Any, place: str) -> dict[str, str]:
             _set(given, "source", inner.get("title", ""), line)
             if "url" in inner:
                 _set(given, "url", inner["url"], line)
-            continue
-        if key in REMARKS:
             continue
         if key not in (*KEYS, "claim"):
             raise WrongInput(f"{line}: the key {_cut(key)!r} is unknown; use claim, {_keys()}")

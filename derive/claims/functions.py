@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,8 +17,8 @@ from derive.claims.questions import QUESTIONS
 from derive.claims.selections import pooled_values, relation, selection_laws, unscaled
 from derive.claims.size_functions import SIZE_FUNCTIONS
 from derive.claims.values import Count, Op
-from derive.errors import WrongInput
-from derive.expr import Expr
+from derive.errors import CannotBe, WrongInput
+from derive.expr import FALSE, Expr
 from derive.form import Ratio
 from derive.operators import OPERATORS
 
@@ -34,14 +35,21 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {**QUESTIONS, **FIELD_FUNCTIONS, **SI
 
 
 def call(name: str, arguments: list[Any], keywords: dict[str, Any], names: Names) -> Any:
-    """The value of a function.  Raises :class:`derive.errors.WrongInput` for unknown names."""
+    """The value of a function.  Raises :class:`derive.errors.WrongInput` for unknown names and
+    :class:`derive.errors.CannotBe` for arguments that never fit.
+    """
     if name in OPERATORS:
-        return _operator(name, arguments, keywords, names)
+        try:
+            return _operator(name, arguments, keywords, names)
+        except (WrongInput, CannotBe) as e:  # which operator it was is part of the message
+            told = str(e)
+            named = re.search(rf"\b{name}\b", told)
+            raise type(e)(told if named else f"{name}: {told}") from None
     if name in FUNCTIONS:
         return FUNCTIONS[name](names, *arguments, **keywords)
     known = sorted([*OPERATORS, *FUNCTIONS])
     near = difflib.get_close_matches(name, known, 1, 0.5)
-    hint = f"did you mean {near[0]!r}?" if near else "`derive check --help` lists the operators"
+    hint = f"did you mean {near[0]!r}?" if near else "`derive check --operators` lists all"
     raise WrongInput(f"the operator {name!r} is unknown; {hint}")
 
 
@@ -57,16 +65,22 @@ def _operator(name: str, arguments: list[Any], keywords: dict[str, Any], names: 
     plain = {k: v.form if isinstance(v, Op) else numbers(v) for k, v in given.items()}
     if isinstance(plain.get("padding"), str) and name in NAMED_PADDING:
         plain = {**plain, **NAMED_PADDING[name](plain)}
+    defined = all(FALSE not in o.form.requires for o in operands)
     selects = name == "max_pool" or any(o.selects for o in operands)
-    taps = name == "max_unpool" or any(o.taps for o in operands)
+    taps = "selection" in plain or name == "max_unpool" or any(o.taps for o in operands)
     if name == "max_pool" and "selection" not in plain:
         # the selection of a·f with a > 0 is that of f
         plain["selection"] = names.selection(operator.build(**{**plain, "x": unscaled(plain["x"])}))
     form = operator.build(**plain)
+    if defined and FALSE in form.requires:
+        raise CannotBe(
+            f"{name}: with these numbers there is no output (as when a kernel is longer than its padded "
+            "input), or one is out of range; change the sizes"
+        )
     cut = None
     if name == "max_pool":
         names.laws += selection_laws(form, plain)
-        cut = pooled_values(form, given["x"], plain, names)
+        cut = None if taps else pooled_values(form, given["x"], plain, names)
     elif selects and not taps:
         inner = {t: given[t].values for t in operator.tensors if t in given}
         cut = None if None in inner.values() else operator.build(**{**plain, **inner})
@@ -107,13 +121,48 @@ def describe(value: Any) -> str:
 
 def signature_error(name: str, error: TypeError) -> str:
     """What is wrong with the arguments of a call, and how it is called."""
-    build: Callable[..., Any] | None = (
-        OPERATORS[name].build if name in OPERATORS else FUNCTIONS.get(name)
-    )
-    shown = str(inspect.signature(build)) if build is not None else "(…)"
-    plain = [
-        p.split(":")[0].strip("( )") + (" =" + p.split("=")[1].strip(" )") if "=" in p else "")
-        for p in shown.split(" -> ")[0].split(", ")
-    ]
-    kept = [p for p in plain if p not in ("names", "selection ='σ'")]
-    return f"{error}; it is called as {name}({', '.join(kept)})"
+    shown = signature(name) if name in OPERATORS or name in FUNCTIONS else f"{name}(…)"
+    return f"{error}; it is called as {shown}"
+
+
+def signature(name: str) -> str:
+    """How an operator or a function of the language is called.
+
+    >>> signature("decimate")
+    'decimate(x, s, start=0, dims=None)'
+    >>> signature("length")
+    'length(f, axis=None)'
+    """
+    build = OPERATORS[name].build if name in OPERATORS else FUNCTIONS[name]
+    shown = []
+    for p in inspect.signature(build).parameters.values():
+        if p.name in ("names", "selection"):
+            continue
+        star = "*" if p.kind is inspect.Parameter.VAR_POSITIONAL else ""
+        default = p.default
+        if isinstance(default, Expr):
+            default = default.constant
+        shown.append(f"{star}{p.name}" + ("" if p.default is p.empty else f"={default!r}"))
+    return f"{name}({', '.join(shown)})"
+
+
+def summary(name: str) -> str:
+    """What an operator or a function of the language is, in one line of plain text.
+
+    >>> summary("flip")
+    'Reverse the last dims axes (all by default): y[i] = x[n - 1 - i]; rot180 in 2-D.'
+    """
+    build = OPERATORS[name].build if name in OPERATORS else FUNCTIONS[name]
+    first = (inspect.getdoc(build) or "").split("\n\n", 1)[0]
+    line = " ".join(re.sub(r":\w+:`(\w+)`", r"\1", first).replace("``", "").split())
+    return line if len(line) <= 120 else line.split(". ")[0].rstrip(":.") + "."
+
+
+def vocabulary() -> dict[str, tuple[str, ...]]:
+    """The operators by family, then the functions of the language."""
+    families: dict[str, list[str]] = {}
+    for o in OPERATORS.values():
+        families.setdefault(o.family, []).append(o.name)
+    families["questions about operators"] = [*QUESTIONS, *FIELD_FUNCTIONS]
+    families["sizes"] = [*SIZE_FUNCTIONS]
+    return {family: tuple(names) for family, names in families.items()}

@@ -44,6 +44,7 @@ class Outcome:
 
     row: Row
     document: Document | None = None
+    partial: bool = False  # what was found so far; judging went on
 
 
 def judge_entries(
@@ -119,21 +120,22 @@ class _Worker:
                 if answer is None:
                     break
                 last, known = answer
-                if self.job.document:  # it is written after the verdict, in a time of its own
+                judged = known is not None and not known.partial
+                if judged and self.job.document:  # it is written in a time of its own
                     end = max(end, time.monotonic() + self.job.seconds + GRACE)
             if last and known is not None:
                 return known
         except (EOFError, OSError):
             gone = True
         self._stop()
-        if known is not None:
+        if known is not None and not known.partial:
             return known
         spent = time.monotonic() - start
         if gone:
             fact = f"judging it ended the process (over {MEMORY // 2**30} GB of memory, or a fault)"
         else:
             fact = f"the time limit of {self.job.seconds:g} s was reached"
-        return Outcome(stopped(entry, fact, spent))
+        return Outcome(_so_far(entry, known, fact, spent))
 
     def _wait(self, end: float, tick: Callable[[], None]) -> tuple[bool, Outcome | None] | None:
         while True:
@@ -144,6 +146,18 @@ class _Worker:
             if left <= 0:
                 return None
             tick()
+
+
+def _so_far(entry: Entry, known: Outcome | None, fact: str, spent: float) -> Row:
+    """What is said of a claim that was stopped: a counterexample stands, and so does what was checked."""
+    if known is None:
+        return stopped(entry, fact, spent)
+    if known.row["verdict"] == "undecided":
+        return stopped(entry, fact, spent, known.row["checked"] or "nothing")
+    row = known.row
+    row["note"] = f"{fact} before it was known for which sizes it is true"
+    row["seconds"] = round(spent, 3)
+    return row
 
 
 def serve(pipe: Connection, job: Job) -> None:
@@ -165,7 +179,7 @@ def serve(pipe: Connection, job: Job) -> None:
             entry = pipe.recv()
             last: Outcome | None = None
             try:
-                for outcome in stages(entry, job):
+                for outcome in stages(entry, job, lambda partial: pipe.send((False, partial))):
                     last = outcome
                     pipe.send((False, last))
             except Exception as e:
@@ -174,8 +188,12 @@ def serve(pipe: Connection, job: Job) -> None:
             pipe.send((True, last))
 
 
-def stages(entry: Entry, job: Job) -> Iterator[Outcome]:
+def stages(
+    entry: Entry, job: Job, told: Callable[[Outcome], None] = lambda outcome: None
+) -> Iterator[Outcome]:
     """What is known of a claim: with the verdict, then the repair, then the document.
+
+    ``told`` is called with what is known before there is a verdict.
 
     >>> [o.row["verdict"] for o in stages(Entry("flip(flip(x)) == x"), Job(repair=False))]
     ['proved']
@@ -188,7 +206,13 @@ def stages(entry: Entry, job: Job) -> Iterator[Outcome]:
             from derive.claims.report import stated_condition
 
             stated_condition(entry)
-        judgment = judge(entry.claim, job.seconds)
+        judgment = judge(
+            entry.claim,
+            job.seconds,
+            lambda so_far: told(
+                Outcome(make_row(entry, so_far, time.perf_counter() - start), partial=True)
+            ),
+        )
         row = make_row(entry, judgment, time.perf_counter() - start)
     except CannotBe as e:
         yield Outcome(wrong(entry, str(e), "cannot be", time.perf_counter() - start))

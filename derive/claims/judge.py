@@ -7,21 +7,45 @@ condition under which it is true is searched for and proved in both directions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
+from derive.claims.look import Look, look
 from derive.claims.meaning import Claim, read
 from derive.claims.reduce import everywhere, support
 from derive.claims.values import About, Both, Everywhere, Exists, Negation, Same, Statement
 from derive.decide.equality import check_tensors, counterexample_at, decide_equal, decide_holds
-from derive.decide.solver import Answer, Law, satisfiable, smallest, time_limit
+from derive.decide.solver import Answer, Law, satisfiable, smallest, time_left, time_limit
 from derive.decide.verdict import Counterexample, HoldsWhen, Proved, Refuted, Undecided, Verdict
 from derive.decide.weakest import Weakest, find_condition, find_equivalent, simplify
 from derive.errors import CannotBe, NotSupported
-from derive.expr import FALSE, TRUE, Cond, Sym, all_of, cond_symbols, conjuncts, iff, negate
+from derive.expr import (
+    FALSE,
+    TRUE,
+    Cond,
+    Div,
+    Eq,
+    Ge,
+    Sym,
+    all_of,
+    cond_symbols,
+    conjuncts,
+    eq,
+    expressions,
+    holds,
+    iff,
+    negate,
+)
 from derive.form import Form
 
 SECONDS = 20.0
+FIRST_LOOK = 0.2  # seconds at most
+LARGEST_NUMBERS = 40_000  # entries of outputs times inputs, where all sizes are numbers
+QUICK_PROOF = 4.0  # seconds for a proof that a quick look at inputs says is worth trying
+
+Told = Callable[["Judgment"], None]
+_tell: ContextVar[Callable[[Verdict], None]] = ContextVar("tell", default=lambda verdict: None)
 
 
 @dataclass(frozen=True)
@@ -44,6 +68,13 @@ class Judgment:
     kernel: str = ""
     exact: Cond | None = None
 
+    def __str__(self) -> str:
+        from derive.claims.files import Entry
+        from derive.claims.report import lines, make_row
+
+        told = lines(make_row(Entry(self.claim.text), self, 0.0))
+        return "\n".join(line for _, line in told[:-1])  # without the time
+
 
 @dataclass(frozen=True)
 class _Found:
@@ -57,11 +88,56 @@ class _Found:
     never: bool = False  # refuted at all sizes, not only at some
 
 
-def judge(text: str | Claim, seconds: float = SECONDS) -> Judgment:
+def check(text: str, seconds: float = SECONDS) -> Judgment:
+    """Judge a claim: proved for all sizes, refuted, or true exactly when a condition holds.
+
+    The language is that of ``derive check`` (see ``derive check --help`` and ``--operators``).
+
+    Args:
+        text: the claim.
+        seconds: the time limit.  It is kept between steps of the search; ``derive check``
+            also stops a step that does not end.
+
+    Returns:
+        the judgment: its ``verdict`` is a ``Proved``, ``Refuted``, ``HoldsWhen`` (with the
+        ``condition``) or ``Undecided``, its text is what ``derive check`` prints.
+
+    Raises:
+        WrongInput: for a claim that cannot be read, with the place.
+        CannotBe: for one whose parts can never fit together.
+
+    >>> import derive
+    >>> print(derive.check("conv_transpose(x, w, stride=2) == correlate(x, flip(w))"))
+    holds exactly when n == 1
+      claim: conv_transpose(x, w, stride=2) == correlate(x, flip(w))
+      defined for: n >= k
+      otherwise, for example: at k = 1, n = 2: the shapes are (3,) and (2,)
+    >>> derive.check("length(correlate(x, w, stride=s)) == (n - k)//s + 1").verdict
+    Proved(method='solver')
+    >>> found = derive.check("covered(conv_transpose(x, w, stride=s))")
+    >>> print(found.verdict.condition)
+    n == 1 or k >= s
+    """
+    return judge(text, seconds)
+
+
+def judge(
+    text: str | Claim, seconds: float = SECONDS, told: Told = lambda judgment: None
+) -> Judgment:
     """Judge a claim within a time limit.
 
-    Raises :class:`derive.errors.WrongInput` for a claim that cannot be read and
-    :class:`derive.errors.CannotBe` for one whose parts can never fit together.
+    Args:
+        text: the claim.
+        seconds: the time limit; what is not decided by then is undecided.
+        told: called with what is known on the way: what was checked at small sizes, and a
+            refutation before its exact condition is looked for.
+
+    Returns:
+        the judgment.
+
+    Raises:
+        WrongInput: for a claim that cannot be read.
+        CannotBe: for one whose parts can never fit together.
 
     >>> judge("flip(flip(x)) == x").verdict
     Proved(method='solver')
@@ -69,26 +145,67 @@ def judge(text: str | Claim, seconds: float = SECONDS) -> Judgment:
     k == 1
     """
     claim = read(text) if isinstance(text, str) else text
-    with time_limit(seconds):
-        try:
-            defined = _assumed(claim.requires, claim.hypotheses)
-            found = _judge(claim.statement, (*claim.hypotheses, *claim.requires), claim.iff)
-            found = replace(found, assumed=tuple(dict.fromkeys((*defined, *found.assumed))))
-        except NotSupported as e:
-            found = _Found(Undecided(str(e)))
-    shown = found.counterexample
-    if isinstance(found.verdict, Refuted):
-        shown = found.verdict.counterexample
+
+    def tell(verdict: Verdict) -> None:
+        example = verdict.counterexample if isinstance(verdict, Refuted) else None
+        told(Judgment(claim, verdict, counterexample=example))
+
+    token = _tell.set(tell)
+    try:
+        with time_limit(seconds):
+            seen = _first_look(claim)
+            found = _found(claim)
+    finally:
+        _tell.reset(token)
+    verdict, shown, note = found.verdict, found.counterexample, found.note
+    if seen.counterexample is not None and _contradicted(verdict, seen.counterexample):
+        note = "a proof was found as well; that is a fault of this program, please report it"
+        verdict = Refuted(seen.counterexample)
+    if isinstance(verdict, Undecided) and seen.counterexample is not None:
+        verdict = Refuted(seen.counterexample)
+    elif isinstance(verdict, Undecided) and verdict.checked == "nothing":
+        verdict = Undecided(verdict.reason, str(seen))
+    if isinstance(verdict, Refuted):
+        shown = verdict.counterexample
     return Judgment(
         claim,
-        found.verdict,
+        verdict,
         found.assumed,
         found.degenerate,
-        found.note,
+        note,
         shown,
         found.kernel,
         found.exact,
     )
+
+
+def _contradicted(verdict: Verdict, example: Counterexample) -> bool:
+    """Was something proved of sizes at which it was computed to be false?"""
+    if not isinstance(verdict, HoldsWhen):
+        return isinstance(verdict, Proved)
+    env = dict(example.sizes)
+    spoken = {s.name for s in cond_symbols(verdict.condition)}
+    return spoken <= env.keys() and bool(holds(verdict.condition, env))
+
+
+def _first_look(claim: Claim) -> Look:
+    """The smallest sizes, so that something is known of a claim that takes too long."""
+    facts = (*claim.hypotheses, *claim.requires)
+    seen = look(claim.statement, facts, claim.iff, seconds=FIRST_LOOK)
+    if seen.counterexample is not None:
+        _tell.get()(Refuted(seen.counterexample))
+    else:
+        _tell.get()(Undecided("the time limit was reached", str(seen)))
+    return seen
+
+
+def _found(claim: Claim) -> _Found:
+    try:
+        defined = _assumed(claim.requires, claim.hypotheses)
+        found = _judge(claim.statement, (*claim.hypotheses, *claim.requires), claim.iff)
+    except NotSupported as e:
+        return _Found(Undecided(str(e)))
+    return replace(found, assumed=tuple(dict.fromkeys((*defined, *found.assumed))))
 
 
 def _judge(statement: Statement, hypotheses: tuple[Cond, ...], condition: Cond | None) -> _Found:
@@ -144,6 +261,23 @@ def _judge_equality(
     laws: tuple[Law, ...],
 ) -> _Found:
     check_tensors(left, right)
+    assumed, facts = _defined(left, right, hypotheses)
+    if not {*left.sizes(), *right.sizes()} and not laws:
+        return replace(_compare_numbers(left, right, facts, condition), assumed=assumed)
+    verdict = decide_equal(left, right, facts, laws=laws)
+    if condition is not None:
+        return replace(_judge_iff(left, right, facts, condition, verdict, laws), assumed=assumed)
+    if not isinstance(verdict, Refuted):
+        return _Found(verdict, assumed)
+    _tell.get()(verdict)
+    weakest = find_condition(left, right, hypotheses, laws=laws)
+    return replace(_conditional(weakest, verdict, facts), assumed=assumed)
+
+
+def _defined(
+    left: Form, right: Form, hypotheses: tuple[Cond, ...]
+) -> tuple[tuple[Cond, ...], tuple[Cond, ...]]:
+    """What both sides need beyond the hypotheses, said simply; and everything that may be assumed."""
     requires = (*left.requires, *right.requires)
     _check_hypotheses(hypotheses)
     if satisfiable((*hypotheses, *requires)) is Answer.NO:
@@ -155,38 +289,117 @@ def _judge_equality(
             else "judging: with these sizes an operator is not defined, such as a kernel that is "
             "longer than its padded input; change the sizes"
         )
-    assumed = _assumed(requires, hypotheses)
-    facts = (*hypotheses, *requires)
-    if not {*left.sizes(), *right.sizes()} and not laws:
-        return replace(_compare_numbers(left, right, facts, condition), assumed=assumed)
-    verdict = decide_equal(left, right, facts, laws=laws)
-    if condition is not None:
-        return replace(_judge_iff(left, right, facts, condition, verdict, laws), assumed=assumed)
-    if not isinstance(verdict, Refuted):
-        return _Found(verdict, assumed)
-    weakest = find_condition(left, right, hypotheses, laws=laws)
-    return replace(_conditional(weakest, verdict, facts), assumed=assumed)
+    return _assumed(requires, hypotheses), (*hypotheses, *requires)
 
 
 def _assumed(requires: Sequence[Cond], hypotheses: Sequence[Cond]) -> tuple[Cond, ...]:
     """What the operators need beyond the hypotheses, said as simply as possible."""
     if not requires:
         return ()
-    return tuple(c for c in conjuncts(simplify(all_of(*requires), hypotheses)) if c != TRUE)
+    needed = simplify(all_of(*requires), hypotheses)
+    if any(isinstance(c, Eq) and _has_quotient(c) for c in conjuncts(needed)):
+        needed = find_equivalent(needed, hypotheses).condition  # n == n//k is k == 1
+    parts = [c for c in conjuncts(needed) if c != TRUE]
+    found: list[Cond] = []
+    for c in parts:  # n >= k and k >= n is n == k
+        if isinstance(c, Ge) and Ge(-c.expr) in found:
+            found[found.index(Ge(-c.expr))] = eq(c.expr, 0)
+        else:
+            found.append(c)
+    return tuple(found)
+
+
+def _has_quotient(cond: Cond) -> bool:
+    return any(isinstance(a, Div) for e in expressions(cond) for a in e.atoms())
+
+
+# -- maxima among other operators ------------------------------------------------------------------
 
 
 def _judge_free(statement: Same, hypotheses: tuple[Cond, ...], condition: Cond | None) -> _Found:
-    """Values of max pools among other operators: equal for every selection suffices; unequal for
-    some selections says nothing, since an input selects in all poolings together.
+    """Values of max pools among other operators.
+
+    Equal for every selection is a proof for every input; unequal for some selections says nothing,
+    since an input selects in all poolings together.  So a refutation is an actual input.
     """
-    found = _judge_equality(statement.left, statement.right, hypotheses, condition, statement.laws)
-    if isinstance(found.verdict, Proved) and condition is None:
-        return found
-    reason = (
-        "a maximum among other operators: it is not equal for every choice of taps, and which "
-        "choices belong to one input is not decided"
+    left, right, laws = statement.left, statement.right, statement.laws
+    check_tensors(left, right)
+    assumed, facts = _defined(left, right, hypotheses)
+    if statement.values is not None and not _parameters(statement, facts):
+        return _judge_numbers(statement, facts, condition)
+    quick = look(statement, facts, condition, seconds=time_left() / 8)
+    if quick.counterexample is None:
+        with time_limit(max(QUICK_PROOF, time_left() / 3)):
+            verdict = decide_equal(left, right, facts, laws=laws)
+        if isinstance(verdict, Proved):
+            if condition is None:
+                return _Found(verdict, assumed)
+            note = "what stands before `iff` holds for all sizes"
+            return _Found(decide_holds(facts, condition), assumed, note=note)
+    # A size before that of the example may fail too, on an input that was not tried.
+    example = quick.counterexample
+    below = None if example is None else dict(example.sizes)
+    more = look(
+        statement, facts, condition, seconds=time_left() / 2, most=120, below=below, solver=True
     )
-    return _Found(Undecided(reason), found.assumed)
+    example = more.counterexample or example
+    shaped = _where_shapes_agree(statement, facts, condition)
+    if shaped is not None:
+        return replace(shaped, assumed=assumed, counterexample=example)
+    if example is not None:
+        return _Found(Refuted(example), assumed)
+    reason = (
+        "a maximum among other operators: the sides are not equal for every choice of taps, and "
+        "whether they are for the choices that belong to one input is not decided for all sizes"
+    )
+    return _Found(Undecided(reason, str(more)), assumed)
+
+
+def _parameters(statement: Same, facts: Sequence[Cond]) -> set[Sym]:
+    sizes = {*statement.left.sizes(), *statement.right.sizes()}
+    return sizes | {s for c in facts for s in cond_symbols(c)}
+
+
+def _judge_numbers(statement: Same, facts: tuple[Cond, ...], condition: Cond | None) -> _Found:
+    """All sizes are numbers: an input on which the sides differ, or a proof that there is none."""
+    seen = look(
+        statement, facts, None, seconds=time_left() / 2, solver=True, largest=LARGEST_NUMBERS
+    )
+    if not seen.agreed and seen.counterexample is None:
+        verdict = decide_equal(statement.left, statement.right, facts, laws=statement.laws)
+        if isinstance(verdict, Proved):
+            seen = replace(seen, agreed=1)
+    if seen.agreed:
+        if condition is None:
+            return _Found(Proved("solver over the reals"))
+        return _Found(decide_holds(facts, condition), note="the two sides are equal for all sizes")
+    if seen.counterexample is not None:
+        if condition is None:
+            return _Found(Refuted(seen.counterexample), never=True)
+        note = "the two sides are unequal for all sizes"
+        return _Found(decide_holds(facts, negate(condition)), note=note)
+    reason = "maxima at these sizes: the solver could not decide over all real inputs"
+    return _Found(Undecided(reason, str(seen)))
+
+
+def _where_shapes_agree(
+    statement: Same, facts: tuple[Cond, ...], condition: Cond | None
+) -> _Found | None:
+    """Where the shapes differ for some sizes and the values never: the condition is that of the
+    shapes, and it is exact.
+    """
+    left, right = statement.left, statement.right
+    same = all_of(*(eq(a, b) for a, b in zip(left.shape, right.shape, strict=True)))
+    if same == TRUE or satisfiable((*facts, same)) is Answer.NO:
+        return None
+    with time_limit(max(QUICK_PROOF, time_left() / 2)):
+        under = decide_equal(left, right, (*facts, same), laws=statement.laws)
+    if not isinstance(under, Proved):
+        return None
+    if condition is not None:
+        return _Found(decide_holds(facts, iff(same, condition)))
+    exact = find_equivalent(same, facts).condition
+    return None if exact == TRUE else _Found(HoldsWhen(exact))
 
 
 def _compare_numbers(
@@ -282,6 +495,12 @@ def _judge_never(part: Statement, hypotheses: tuple[Cond, ...], condition: Cond 
             true_when = c
         case Refuted() if found.never:
             true_when = FALSE
+        case Refuted() | Undecided() if condition is None:
+            seen = look(Negation(part), hypotheses, seconds=time_left() / 2, solver=True)
+            if seen.counterexample is not None:
+                return _Found(Refuted(seen.counterexample), found.assumed)
+            reason = "it fails for some sizes; whether for all is open"
+            return replace(found, verdict=Undecided(reason), counterexample=None)
         case _:
             return replace(
                 found, verdict=Undecided("it fails for some sizes; whether for all is open")

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from derive.claims import functions
 from derive.claims.arrays import Row, array, flatten
 from derive.claims.names import Names, bounded_names
-from derive.claims.parse import ClaimError, Parsed, parse
+from derive.claims.parse import ClaimError, Parsed, parse, placed
 from derive.claims.values import (
     About,
     Both,
@@ -24,7 +24,7 @@ from derive.claims.values import (
     Statement,
     combined,
 )
-from derive.errors import DeriveError, WrongInput
+from derive.errors import CannotBe, DeriveError
 from derive.expr import FALSE, TRUE, Cond, Expr, all_of, any_of, eq, lift, ne, negate
 from derive.form import Form, Ratio, add, build, constant
 from derive.operators import OPERATORS
@@ -183,7 +183,7 @@ class _Reader:
             if not isinstance(other, Expr):
                 self.fail(node, "a count at every output position is compared with an integer")
             compared = sign if count is a else FLIPPED[sign]
-            return Everywhere(count.form, compared, other, self.names.known())
+            return Everywhere(count.form, compared, other, self.names.known(), count.of)
         if isinstance(a, Op) or isinstance(b, Op):
             left, right = self._operator(node, a, b), self._operator(node, b, a)
             if sign not in ("==", "!="):
@@ -219,13 +219,15 @@ class _Reader:
 
     def _same(self, node: ast.expr, left: Op, right: Op) -> Statement:
         if left.form.rank != right.form.rank:
-            raise WrongInput(
-                f"comparing operators: the left side has {left.form.rank} axes, the right side "
-                f"{right.form.rank}, so they are never the same kind of thing; give both the same axes"
+            ours, theirs = (shape_text(o.form) for o in (left, right))
+            self.cannot(
+                node,
+                f"the left side has {left.form.rank} axes, {ours}, the right side "
+                f"{right.form.rank}, {theirs}, so they are never equal; give both the same axes",
             )
-        ours, theirs = left.relation, right.relation
-        if (left.selects or right.selects) and ours is not None and theirs is not None:
-            return Same(ours, theirs, reads_only=True)
+        reads = left.relation, right.relation
+        if (left.selects or right.selects) and reads[0] is not None and reads[1] is not None:
+            return Same(reads[0], reads[1], reads_only=True)
         values = None
         if left.values is not None and right.values is not None:
             values = left.values, right.values
@@ -369,7 +371,8 @@ class _Reader:
             if not isinstance(op, (ast.Add, ast.Sub)):
                 self.fail(node, "operators are added, subtracted, and multiplied")
             sign = 1 if isinstance(op, ast.Add) else -1
-            return combined(lambda f, g: add(f, scaled(g, Ratio(lift(sign)))), a, b)
+            same = self._same_shape(node, "a sum", a, b)
+            return combined(lambda f, g: added(f, scaled(g, Ratio(lift(sign))), same), a, b)
         number = as_ratio(b if isinstance(a, Op) else a)
         operand = a if isinstance(a, Op) else b
         if (
@@ -386,17 +389,22 @@ class _Reader:
 
     def _product(self, node: ast.expr, a: Op, b: Op) -> Op:
         """The product entry by entry, as a mask is applied."""
-        ranks = a.form.rank, b.form.rank
-        if ranks[0] != ranks[1]:
-            self.fail(node, f"a product of {ranks[0]} axes with {ranks[1]}; give both the same axes")
-        same = tuple(eq(m, n) for m, n in zip(a.form.shape, b.form.shape, strict=True))
-        if all_of(*same) == FALSE:
-            self.cannot(node, "a product entry by entry of two different shapes")
+        same = self._same_shape(node, "a product entry by entry", a, b)
 
         def product(f: Form, g: Form) -> Form:
             return build(f.shape, lambda *i: f[i] * g[i], same).named("product", f, g)
 
         return combined(product, a, b)
+
+    def _same_shape(self, node: ast.expr, what: str, a: Op, b: Op) -> tuple[Cond, ...]:
+        """Two formulas can be the same length; that they are becomes a requirement."""
+        shown = f"{what} of the shapes {shape_text(a.form)} and {shape_text(b.form)}"
+        if a.form.rank != b.form.rank:
+            self.cannot(node, f"{shown}; give both the same axes")
+        same = tuple(eq(m, n) for m, n in zip(a.form.shape, b.form.shape, strict=True))
+        if all_of(*same) == FALSE:
+            self.cannot(node, f"{shown}, which always differ; make the shapes the same first")
+        return tuple(c for c in same if c != TRUE)
 
     def _array(self, node: ast.expr, rows: Any) -> Form:
         """Numbers given in full, as an operator without inputs."""
@@ -418,17 +426,20 @@ class _Reader:
             self.fail(node, "`**` cannot be part of a claim")
         arguments = [self.value(a) for a in node.args]
         keywords = {k.arg: self.value(k.value) for k in node.keywords if k.arg is not None}
-        arguments = [
-            Op(self._array(node, a)) if isinstance(a, Row) else a for a in arguments
-        ]
+        arguments = [Op(self._array(node, a)) if isinstance(a, Row) else a for a in arguments]
         keywords = {
-            k: Op(self._array(node, v)) if isinstance(v, Row) else v
-            for k, v in keywords.items()
+            k: Op(self._array(node, v)) if isinstance(v, Row) else v for k, v in keywords.items()
         }
         try:
             return functions.call(name, arguments, keywords, self.names)
         except ClaimError:
             raise
+        except CannotBe as e:
+            fact = str(e)
+            placed_already = fact.startswith("reading the claim: ")
+            raise CannotBe(
+                fact if placed_already else placed(self.parsed.text, node.col_offset, fact)
+            ) from None
         except DeriveError as e:
             raise ClaimError(self.parsed.text, node.col_offset, str(e)) from None
         except TypeError as e:
@@ -436,8 +447,24 @@ class _Reader:
                 self.parsed.text, node.col_offset, f"{name}: {functions.signature_error(name, e)}"
             ) from None
 
+    def cannot(self, node: ast.expr, fact: str) -> NoReturn:
+        raise CannotBe(placed(self.parsed.text, getattr(node, "col_offset", 0), fact))
+
     def fail(self, node: ast.expr, expected: str) -> NoReturn:
         raise ClaimError(self.parsed.text, getattr(node, "col_offset", 0), expected)
+
+
+def shape_text(form: Form) -> str:
+    """The shape as Python writes a tuple."""
+    shown = ", ".join(map(str, form.shape))
+    return f"({shown},)" if form.rank == 1 else f"({shown})"
+
+
+def added(f: Form, g: Form, same: tuple[Cond, ...]) -> Form:
+    """A sum, defined where the shapes are the same."""
+    if f.shape == g.shape:
+        return add(f, g)
+    return build(f.shape, lambda *i: f[i] + g[i], same).named("add", f, g)
 
 
 def scaled(form: Form, number: Ratio) -> Form:

@@ -17,9 +17,12 @@ from derive.claims.values import Pool
 from derive.decide.solver import Law
 from derive.expr import RESERVED, Cond, Expr, symbol
 from derive.form import Form, tensor
+from derive.operators.conv import SPECIALS
 
 SIZE = re.compile(r"[nmklsdech](\d|_\w+)*|groups|channels|height|width|batch")
 AMOUNT = re.compile(r"[pr](\d|_\w+)*|padding")
+WORDS = frozenset(("zero", "reflect", "replicate", "circular", *SPECIALS))  # they need quotes
+CONSTANTS = {"true": "True", "false": "False", "none": "None"}
 TENSORS = {"x": "n", "w": "k", "v": "l"}
 
 
@@ -54,6 +57,11 @@ class Names:
                 self.integers[name] = symbol(name, 1)
             elif AMOUNT.fullmatch(name):
                 self.integers[name] = symbol(name, 0)
+            elif name in WORDS or name.lower() in CONSTANTS:
+                written = CONSTANTS.get(name.lower(), f"'{name}'")
+                raise ClaimError(
+                    self.text, node.col_offset, f"{name} is not a symbol; write {written}"
+                )
             else:
                 raise ClaimError(
                     self.text,

@@ -34,14 +34,25 @@ class ClaimError(WrongInput):
 
     def __init__(self, text: str, position: int, expected: str) -> None:
         self.text, self.position, self.expected = text, position, expected
-        start = text.rfind("\n", 0, position) + 1
-        end = text.find("\n", position)
-        line = text[start : end if end >= 0 else len(text)]
-        column = position - start
-        lo = max(0, column - 60)
-        shown = ("…" if lo else "") + line[lo : column + 40]
-        caret = " " * (column - lo + bool(lo)) + "^"
-        super().__init__(f"reading the claim: {expected}\n  {shown}\n  {caret}")
+        super().__init__(placed(text, position, expected))
+
+
+def placed(text: str, position: int, fact: str) -> str:
+    """A message with the text and a caret under the place.
+
+    >>> print(placed("flop(x) == x", 0, "what is flop?"))
+    reading the claim: what is flop?
+      flop(x) == x
+      ^
+    """
+    start = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position)
+    line = text[start : end if end >= 0 else len(text)]
+    column = position - start
+    lo = max(0, column - 60)
+    shown = ("…" if lo else "") + line[lo : column + 40]
+    caret = " " * (column - lo + bool(lo)) + "^"
+    return f"reading the claim: {fact}\n  {shown}\n  {caret}"
 
 
 @dataclass(frozen=True)

@@ -66,4 +66,7 @@ def everywhere(statement: Everywhere) -> tuple[Form, Form]:
     def body(*i: Expr) -> Value:
         return constant(1).where(_put(holds_here, dict(zip(form.index, i, strict=True))))
 
-    return build(form.shape, body, form.requires), build(form.shape, lambda *i: constant(1))
+    left = build(form.shape, body, form.requires)
+    if statement.of is not None:  # its lengths tell which cases of a condition are degenerate
+        left = left.named("holds_everywhere", statement.of)
+    return left, build(form.shape, lambda *i: constant(1))

@@ -3,6 +3,9 @@
 Changes of the syntax tree (:mod:`derive.claims.repair_edits`) are tried in order of smallness, alone
 and then together.  Samples at a few small sizes throw out nearly all of them; what agrees there is
 judged for all sizes, and only what is proved is offered.  There is no table of known answers.
+
+The search ends after a fixed amount of work, counted in samples and coefficients and in the solver's
+own steps, so that the same claim gets the same answer on a slow machine and on a fast one.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import ast
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -20,21 +23,39 @@ from derive.claims.judge import Judgment, judge
 from derive.claims.meaning import Claim, read
 from derive.claims.parse import Parsed, parse, written
 from derive.claims.reduce import support
-from derive.claims.repair_edits import Edit, edits, expression, length_text, lengthened, put
+from derive.claims.repair_edits import (
+    Edit,
+    calls_in,
+    edits,
+    expression,
+    length_text,
+    lengthened,
+    plainest,
+    put,
+    says_nothing,
+)
 from derive.claims.report import Repair
 from derive.claims.values import About, Same
-from derive.decide.equality import counterexample_at
+from derive.decide.equality import counterexample_at, decide_equal
+from derive.decide.solver import Answer, ask, counted_steps
 from derive.decide.verdict import Proved
 from derive.errors import DeriveError
-from derive.expr import Apply, Expr, Sym, all_of, cond_symbols, expressions, holds
+from derive.expr import Apply, Atom, Cond, Expr, Max, Sym, all_of, cond_symbols, expressions, holds
 from derive.form import Form
 from derive.table import coefficients, shape_at
 
 SAMPLES, TRIES = 7, 400
-DEPTH, KEPT = 3, 5
-PROOF_SECONDS = 1.5
+RANKING = 3  # of the samples tell how near a change comes; the others are for what agrees there
+DEPTH, KEPT = 2, 5
+PROOFS = 12  # how often the solver is asked
+PROOF_SECONDS = 60.0  # in which its counted steps end on any machine
 LEAST = 0.75  # a change that makes the agreement worse than this is not followed
-RIGHT_SHARE = 0.6  # of the time is for changes of the right side alone
+# Work is counted in computed samples, each of about three milliseconds.
+WORK = 800
+RIGHT_SHARE = 0.6  # of the work is for changes of the right side alone
+READING = 3  # for each operator of a changed claim
+FUNCTIONS = 4  # more for a sample with selection functions
+ENTRIES = 200  # coefficients count as one more
 LARGE = ("n", "h", "m")
 
 
@@ -43,9 +64,24 @@ class _State:
     """A changed claim, how well it agrees with the samples, and how it came about."""
 
     parsed: Parsed
+    claim: Claim
     cost: float = 0.0
     words: tuple[str, ...] = ()
     score: float = 0.0
+
+
+@dataclass
+class _Budget:
+    """What is left of the work; ``end``, in seconds of this process, is for hostile claims alone."""
+
+    work: float
+    proofs: int
+    end: float
+    known: dict[str, tuple[Claim, float]] = field(default_factory=dict)
+
+    def over(self, reserve: float = 0.0) -> bool:
+        """Is the work done, apart from what is held in reserve?"""
+        return self.work <= reserve or self.proofs <= 0 or time.process_time() > self.end
 
 
 def repair(judgment: Judgment, seconds: float) -> Repair | None:
@@ -53,21 +89,22 @@ def repair(judgment: Judgment, seconds: float) -> Repair | None:
 
     Args:
         judgment: what was found about the claim.
-        seconds: how long to search.
+        seconds: how much time of the processor to spend at most; the search ends long before, after
+            a fixed amount of work.
 
     Returns:
         the statement, proved for all sizes at which it is defined, and what was changed; None where
-        no small change was found in the time.
+        no small change was found.
 
     >>> from derive.claims.judge import judge
     >>> found = repair(judge("vjp(correlate(x, w), x, g) == correlate(g, w, padding='full')"), 5.0)
     >>> found["claim"]
     "vjp(correlate(x, w), x, g) == correlate(g, flip(w), padding='full')"
     """
-    end = time.monotonic() + seconds
+    budget = _Budget(WORK, PROOFS, time.process_time() + seconds)
     parsed = parse(judgment.claim.text)
     if parsed.iff is not None:
-        return _other_condition(parsed, judgment, end)
+        return _other_condition(parsed, judgment, budget)
     body = parsed.body
     if (
         not isinstance(body, ast.Compare)
@@ -76,18 +113,21 @@ def repair(judgment: Judgment, seconds: float) -> Repair | None:
     ):
         return None
     if isinstance(judgment.claim.statement, About):
-        return _other_value(parsed, body, end)
+        return _other_value(parsed, body, judgment, budget)
     if isinstance(judgment.claim.statement, Same):
-        return _search(parsed, judgment, end)
+        return _search(parsed, judgment, budget)
     return None
 
 
-def _proved(state: _State, end: float) -> Repair | None:
-    seconds = min(PROOF_SECONDS, end - time.monotonic())
-    if seconds <= 0:
+def _proved(state: _State, budget: _Budget) -> Repair | None:
+    if budget.proofs <= 0:
         return None
+    budget.proofs -= 1
     try:
-        found = judge(written(state.parsed), seconds)
+        with counted_steps():
+            if not _holds(state.claim):
+                return None
+            found = judge(state.claim, PROOF_SECONDS)
     except DeriveError:
         return None
     if not isinstance(found.verdict, Proved):
@@ -96,88 +136,117 @@ def _proved(state: _State, end: float) -> Repair | None:
     return Repair(claim=found.claim.text, change="; ".join(state.words), assumed=assumed)
 
 
-def _other_condition(parsed: Parsed, judgment: Judgment, end: float) -> Repair | None:
+def _holds(claim: Claim) -> bool:
+    """Is an equality of operators proved?  Where it is not, its condition is of no interest."""
+    statement = claim.statement
+    if not isinstance(statement, Same) or claim.iff is not None:
+        return True
+    left, right = _forms(claim)
+    facts = (*claim.hypotheses, *claim.requires, *left.requires, *right.requires)
+    found = decide_equal(left, right, facts, laws=statement.laws, seconds=PROOF_SECONDS)
+    return isinstance(found, Proved)
+
+
+def _other_condition(parsed: Parsed, judgment: Judgment, budget: _Budget) -> Repair | None:
     """``… iff C`` where another condition is the exact one."""
     if judgment.exact is None:
         return None
     try:
-        state = _State(
-            replace(parsed, iff=expression(str(judgment.exact))), words=("another condition",)
-        )
-    except SyntaxError:
+        changed = replace(parsed, iff=expression(str(judgment.exact)))
+        state = _State(changed, read(written(changed)), words=("another condition",))
+    except (SyntaxError, DeriveError):
         return None
-    return _proved(state, end)
+    return _proved(state, budget)
 
 
-def _other_value(parsed: Parsed, body: ast.Compare, end: float) -> Repair | None:
+def _other_value(
+    parsed: Parsed, body: ast.Compare, judgment: Judgment, budget: _Budget
+) -> Repair | None:
     """A number or a shape: the right side as it is."""
     from derive.claims.meaning import sides
 
     both = sides(parsed.text)
     if both is None:
         return None
+    facts = (*judgment.claim.hypotheses, *judgment.assumed)
     for value, side in zip(both, (body.comparators[0], body.left), strict=True):
-        text = _value_text(value)
+        text = _value_text(value, facts)
         other = body.left if side is body.comparators[0] else body.comparators[0]
         if text is None or not isinstance(other, ast.Call):
             continue
         try:
-            new = put(body, side, expression(text))
-        except SyntaxError:
+            changed = replace(parsed, body=put(body, side, expression(text)))
+            claim = read(written(changed))
+        except (SyntaxError, DeriveError):
             continue
         words = f"{text} instead of {ast.unparse(side)}"
-        found = _proved(_State(replace(parsed, body=new), words=(words,)), end)
+        found = _proved(_State(changed, claim, words=(words,)), budget)
         if found is not None:
             return found
     return None
 
 
-def _value_text(value: Any) -> str | None:
+def _value_text(value: Any, facts: Sequence[Cond]) -> str | None:
     if isinstance(value, Expr):
-        text = length_text(value)
+        text = length_text(_without_maxima(value, facts))
         return text if len(text) <= 80 else None
     if isinstance(value, tuple):
-        parts = [_value_text(v) for v in value]
+        parts = [_value_text(v, facts) for v in value]
         if all(p is not None for p in parts):
             return f"({', '.join(map(str, parts))}{',' if len(parts) == 1 else ''})"
     return None
 
 
+def _without_maxima(e: Expr, facts: Sequence[Cond]) -> Expr:
+    """The same number, where it is known which of two is the larger one."""
+
+    def larger(atom: Atom) -> Expr | None:
+        if isinstance(atom, Max):
+            for one, other in ((atom.left, atom.right), (atom.right, atom.left)):
+                if ask(facts, one >= other, seconds=PROOF_SECONDS) is Answer.YES:
+                    return one
+        return None
+
+    with counted_steps():
+        return e.map(larger)
+
+
 # -- operators -------------------------------------------------------------------------------------
 
 
-def _search(parsed: Parsed, judgment: Judgment, end: float) -> Repair | None:
+def _search(parsed: Parsed, judgment: Judgment, budget: _Budget) -> Repair | None:
     samples = _samples(judgment)
     if not samples:
         return None
-    soon = time.monotonic() + RIGHT_SHARE * (end - time.monotonic())
-    first = _grow(parsed, judgment, samples, soon, left_too=False)
-    return first or _grow(parsed, judgment, samples, end, left_too=True)
+    reserve = (1 - RIGHT_SHARE) * budget.work
+    first = _grow(parsed, judgment, samples, budget, reserve)
+    return first or _grow(parsed, judgment, samples, budget)
 
 
 def _grow(
     parsed: Parsed,
     judgment: Judgment,
     samples: Sequence[dict[str, int]],
-    end: float,
-    left_too: bool,
+    budget: _Budget,
+    reserve: float = 0.0,
 ) -> Repair | None:
-    """One change, then two, then three: of the right side, or of both."""
-    frontier = [_State(parsed, score=_score(judgment.claim, samples))]
-    seen = {written(parsed)}
+    """One change, then two: of the right side as long as work is held in reserve, else of both."""
+    score = _score(judgment.claim, samples[:RANKING], budget)
+    frontier = [_State(parsed, judgment.claim, score=score)]
+    seen = {plainest(parsed.body)}
     for depth in range(DEPTH):
         grown: list[_State] = []
         for state in frontier:
-            for edit in _changes(state, samples, left_too):
-                for new in _closed(state, edit, seen, samples, end):
+            for edit in _changes(state, samples, left_too=not reserve):
+                if budget.over(reserve):
+                    return None
+                for new in _closed(state, edit, seen, samples, budget):
                     if new.score >= 2 * len(samples):
-                        found = _proved(new, end)
+                        found = _proved(new, budget)
                         if found is not None:
                             return found
                     elif depth + 1 < DEPTH and new.score >= LEAST * state.score:
                         grown.append(new)
-                if time.monotonic() > end:
-                    return None
         frontier = sorted(grown, key=lambda s: (-s.score, s.cost))[:KEPT]
     return None
 
@@ -187,49 +256,54 @@ def _closed(
     edit: Edit,
     seen: set[str],
     samples: Sequence[dict[str, int]],
-    end: float,
+    budget: _Budget,
 ) -> Iterator[_State]:
     """The changed claim; where its lengths do not fit, also with the remainder added."""
-    new = _applied(state, edit, seen, samples)
+    new = _applied(state, edit, seen, samples, budget)
     if new is None:
         return
     yield new
-    if new.score < 2 * len(samples) and time.monotonic() < end:
-        body, claim = new.parsed.body, read(written(new.parsed))
+    if new.score < 2 * len(samples) and not budget.over():
+        body = new.parsed.body
         assert isinstance(body, ast.Compare)
-        for more in lengthened(body, _gap(claim)):
-            longer = _applied(new, more, seen, samples)
+        for more in lengthened(body, _gap(new.claim)):
+            longer = _applied(new, more, seen, samples, budget)
             if longer is not None:
                 yield longer
 
 
 def _applied(
-    state: _State, edit: Edit, seen: set[str], samples: Sequence[dict[str, int]]
+    state: _State,
+    edit: Edit,
+    seen: set[str],
+    samples: Sequence[dict[str, int]],
+    budget: _Budget,
 ) -> _State | None:
     """The changed claim with its score; None where it says nothing, or nothing new."""
     changed = replace(state.parsed, body=edit.body)
-    text = written(changed)
-    body = edit.body
-    if text in seen or not isinstance(body, ast.Compare):
+    text, plain = written(changed), plainest(edit.body)
+    if plain in seen or says_nothing(edit.body):
         return None
-    seen.add(text)
-    if ast.unparse(body.left) == ast.unparse(body.comparators[0]):
-        return None
+    seen.add(plain)
     try:
-        claim = read(text)
-        score = _score(claim, samples)
+        if plain not in budget.known:
+            budget.work -= READING * len(calls_in(edit.body))
+            claim = read(text)
+            score = _score(claim, samples[:RANKING], budget)
+            if score >= 2 * RANKING:
+                score += _score(claim, samples[RANKING:], budget)
+            budget.known[plain] = claim, score
     except (DeriveError, ZeroDivisionError, KeyError):
         return None
-    return _State(parse(text), state.cost + edit.cost, (*state.words, edit.words), score)
+    claim, score = budget.known[plain]
+    return _State(parse(text), claim, state.cost + edit.cost, (*state.words, edit.words), score)
 
 
 def _changes(state: _State, samples: Sequence[dict[str, int]], left_too: bool) -> Iterator[Edit]:
     body = state.parsed.body
     assert isinstance(body, ast.Compare)
-    claim = read(written(state.parsed))
-    assert isinstance(claim.statement, Same)
-    yield from _factor(body, claim, samples)
-    yield from edits(body, _gap(claim), left_too)
+    yield from _factor(body, state.claim, samples)
+    yield from edits(body, _gap(state.claim), left_too)
 
 
 def _gap(claim: Claim) -> list[Expr]:
@@ -254,21 +328,24 @@ def _forms(claim: Claim) -> tuple[Form, Form]:
     return statement.left, statement.right
 
 
-def _score(claim: Claim, samples: Sequence[dict[str, int]]) -> float:
+def _score(claim: Claim, samples: Sequence[dict[str, int]], budget: _Budget) -> float:
     """2 for each sample at which both sides agree, up to 2 for each that they come near."""
     left, right = _forms(claim)
     total = 0.0
     for sizes in samples:
+        budget.work -= 1
         if not _defined(claim, sizes):
             continue
         if shape_at(left, sizes) != shape_at(right, sizes):
             continue
         if _has_functions(left, right):
+            budget.work -= FUNCTIONS
             laws = claim.statement.laws if isinstance(claim.statement, Same) else ()
             total += 2.0 if counterexample_at(left, right, sizes, laws) is None else 0.5
             continue
         ours, theirs = coefficients(left, sizes), coefficients(right, sizes)
         keys = ours.keys() | theirs.keys()
+        budget.work -= (len(ours) + len(theirs)) / ENTRIES
         alike = sum(ours.get(k) == theirs.get(k) for k in keys)
         total += 2.0 if alike == len(keys) else 1.0 + 0.9 * alike / max(1, len(keys))
     return total

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from derive.expr import Div, Expr
+from derive.expr import Div, Expr, Max
 from derive.operators import OPERATORS
 
 NAMED = ("same", "same_lower", "full", "valid")
@@ -66,15 +66,80 @@ def edits(body: ast.Compare, gap: Sequence[Expr] = (), left_too: bool = True) ->
         if number == 0 and not left_too:
             continue
         here: list[Edit] = []
-        for call in _calls(side):
+        for call in calls_in(side):
             here += [*_kernel(body, call), *_padding(body, call), *_spread(body, call)]
             here += [*_order(body, call), *_numbers(body, call)]
         here += _lengthen(body, side, gap if number else [-d for d in gap])
-        turned = ast.Call(ast.Name("flip"), [side], [])
-        here.append(Edit(1.7, "the result is flipped", put(body, side, turned)))
+        here.append(_turned(body, side))
         later = 0.0 if number else LEFT
         found += [Edit(e.cost + later, e.words, e.body) for e in here]
     return sorted(found, key=lambda e: e.cost)
+
+
+def _turned(body: ast.expr, side: ast.expr) -> Edit:
+    if isinstance(side, ast.Call) and _name(side) == "flip" and not side.keywords:
+        return Edit(1.7, "the result is not flipped", put(body, side, side.args[0]))
+    turned = ast.Call(ast.Name("flip"), [side], [])
+    return Edit(1.7, "the result is flipped", put(body, side, turned))
+
+
+def says_nothing(body: ast.expr) -> bool:
+    """Is it no comparison, or one of something with itself?
+
+    >>> says_nothing(expression("correlate(x[n], w) == correlate(x, flip(flip(w)))"))
+    True
+    """
+    if not isinstance(body, ast.Compare):
+        return True
+    return plainest(body.left) == plainest(body.comparators[0])
+
+
+def plainest(e: ast.expr) -> str:
+    """An expression without what makes no difference: shapes beside the names of tensors, two flips
+    in a row, the order of keywords, the way a number is written.
+
+    >>> plainest(expression("correlate(flip(flip(x[n])), w, stride=s, padding=1 + k)"))
+    'correlate(x, w, padding=k + 1, stride=s)'
+    """
+    return ast.unparse(_Plain().visit(copy.deepcopy(e)))
+
+
+class _Plain(ast.NodeTransformer):
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        return node.value if isinstance(node.value, ast.Name) else self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "flip" and not node.keywords:
+            inner = node.args[0] if len(node.args) == 1 else None
+            twice = isinstance(inner, ast.Call) and ast.unparse(inner.func) == "flip"
+            if (
+                isinstance(inner, ast.Call)
+                and twice
+                and len(inner.args) == 1
+                and not inner.keywords
+            ):
+                return inner.args[0]
+        node.keywords.sort(key=lambda k: k.arg or "")
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.op, (ast.Add, ast.Sub)):
+            return node
+        numbers_last = sorted(_summands(node, 1), key=lambda p: (p[1].isdigit(), p[1], -p[0]))
+        (sign, first), *rest = numbers_last
+        text = first if sign > 0 else f"-({first})"
+        return expression(" ".join([text, *(f"{'+' if g > 0 else '-'} {t}" for g, t in rest)]))
+
+
+def _summands(e: ast.expr, sign: int) -> Iterator[tuple[int, str]]:
+    """The parts of a sum with their signs."""
+    if isinstance(e, ast.BinOp) and isinstance(e.op, (ast.Add, ast.Sub)):
+        yield from _summands(e.left, sign)
+        yield from _summands(e.right, sign if isinstance(e.op, ast.Add) else -sign)
+    else:
+        yield sign, ast.unparse(e)
 
 
 def lengthened(body: ast.Compare, gap: Sequence[Expr]) -> list[Edit]:
@@ -82,7 +147,8 @@ def lengthened(body: ast.Compare, gap: Sequence[Expr]) -> list[Edit]:
     return sorted(_lengthen(body, body.comparators[0], gap), key=lambda e: e.cost)
 
 
-def _calls(side: ast.expr) -> list[ast.Call]:
+def calls_in(side: ast.expr) -> list[ast.Call]:
+    """The operators that are called in an expression."""
     return [
         n
         for n in ast.walk(side)
@@ -145,6 +211,10 @@ def _padding(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
             named = None if name == "valid" else ast.Constant(name)
             words = f"{name} padding instead of {old.strip(chr(39))}"
             yield Edit(1.2, words, put(body, call, _with(call, padding=named)))
+    for shown, value in _elsewhere(body, ("padding",)).items():
+        if shown != old:
+            words = f"with padding {shown.strip(chr(39))}"
+            yield Edit(1.3, words, put(body, call, _with(call, padding=value)))
     if given is None or (isinstance(given, ast.Constant) and isinstance(given.value, str)):
         return
     options: list[tuple[float, str]] = []
@@ -186,18 +256,22 @@ def _spread(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
         if k.arg and k.arg != "padding":
             dropped = _with(call, **{k.arg: None})
             yield Edit(1.5, f"without {k.arg}={ast.unparse(k.value)}", put(body, call, dropped))
-    values = {
-        ast.unparse(k.value): k.value
-        for n in ast.walk(body)
-        if isinstance(n, ast.Call)
-        for k in n.keywords
-        if k.arg in SPREADS
-    }
-    for shown, value in values.items():
+    for shown, value in _elsewhere(body, SPREADS).items():
         for new in takes:
             if given[new] is None:
                 words = f"with {new.replace('_', ' ')} {shown}"
                 yield Edit(1.6, words, put(body, call, _with(call, **{new: value})))
+
+
+def _elsewhere(body: ast.expr, names: Sequence[str]) -> dict[str, ast.expr]:
+    """The values that some keywords have anywhere in the claim, by how they are written."""
+    return {
+        ast.unparse(k.value): k.value
+        for n in ast.walk(body)
+        if isinstance(n, ast.Call)
+        for k in n.keywords
+        if k.arg in names
+    }
 
 
 def _exchanged(body: ast.expr, call: ast.Call, given: dict[str, ast.expr | None]) -> Iterator[Edit]:
@@ -220,7 +294,7 @@ def _parameters(name: str) -> tuple[str, ...]:
 def _order(body: ast.expr, call: ast.Call) -> Iterator[Edit]:
     """f(g(x)) becomes g(f(x))."""
     inner = call.args[0] if call.args else None
-    if not isinstance(inner, ast.Call) or inner not in _calls(call) or not inner.args:
+    if not isinstance(inner, ast.Call) or inner not in calls_in(call) or not inner.args:
         return
     deep = ast.Call(call.func, [inner.args[0], *call.args[1:]], call.keywords)
     turned = ast.Call(inner.func, [deep, *inner.args[1:]], inner.keywords)
@@ -257,7 +331,7 @@ def _lengthen(body: ast.expr, side: ast.expr, gap: Sequence[Expr]) -> Iterator[E
     behind = ", ".join(f"(0, {t})" for t in texts)
     padding = behind if len(texts) == 1 else f"({behind})"
     shown = " and ".join(t for t in texts if t != "0")
-    for call in _calls(side):
+    for call in calls_in(side):
         name = _name(call)
         if name == "conv_transpose" and _keyword(call, "output_padding") is None:
             new = _with(call, output_padding=expression(total))
@@ -286,6 +360,8 @@ def _behind(body: ast.expr, call: ast.Call, more: str) -> Iterator[Edit]:
         lo = hi = ast.unparse(given)
     new = expression(f"({lo}, {hi} + {more})" if hi != "0" else f"({lo}, {more})")
     words = f"with the remainder {more} as padding behind"
+    if more.startswith("-(") and more.endswith(")"):
+        words = f"without the remainder {more[2:-1]} behind"
     yield Edit(1.2, words, put(body, call, _with(call, padding=new)))
 
 
@@ -298,12 +374,15 @@ def _taps(call: ast.Call) -> str | None:
 
 
 def length_text(e: Expr) -> str:
-    """An integer expression as text; a remainder as one.
+    """An integer expression as a person would write it: remainders, quotients that are rounded up
+    and minima by name.
 
-    >>> from derive.expr import sizes
+    >>> from derive.expr import maximum, sizes
     >>> n, k, s = sizes("n k s")
     >>> length_text((n - k) - s * ((n - k) // s))
     '(n - k) % s'
+    >>> length_text(1 - (k - n) // s), length_text(-maximum(-n, -k))
+    ('ceil_div(n - k, s) + 1', 'min(k, n)')
     """
     for a in e.atoms():
         if isinstance(a, Div) and -e == a.num - a.den * Expr({(a,): 1}):
@@ -312,4 +391,16 @@ def length_text(e: Expr) -> str:
             num = str(a.num) if a.num.symbol else f"({a.num})"
             den = str(a.den) if a.den.symbol or a.den.constant else f"({a.den})"
             return f"{num} % {den}"
+    for a in e.atoms():
+        rest = e + Expr({(a,): 1})
+        if a in rest.atoms() or not isinstance(a, (Div, Max)):
+            continue
+        if isinstance(a, Div):
+            text = f"ceil_div({length_text(-a.num)}, {length_text(a.den)})"
+        else:
+            text = f"min({length_text(-a.left)}, {length_text(-a.right)})"
+        if rest == 0:
+            return text
+        more = length_text(rest)
+        return f"{text} - {more[1:]}" if more[0] == "-" and "(" not in more else f"{text} + {more}"
     return str(e)

@@ -42,6 +42,7 @@ class Example(TypedDict):
     right_shape: list[int] | None
     output: list[int] | None
     reads: list[tuple[str, list[int]]]
+    inputs: dict[str, str]
     left: str | None
     right: str | None
     text: str
@@ -62,6 +63,8 @@ class Row(TypedDict):
     id: str | None
     claim: str
     statement: str | None
+    row: str | None
+    reading: str | None
     source: Source | None
     verdict: str
     method: str | None
@@ -91,6 +94,8 @@ def blank(entry: Entry) -> Row:
         if len(entry.claim) <= 20_000
         else entry.claim[:200] + "…",
         statement=entry.statement or None,
+        row=entry.row or None,
+        reading=entry.reading or None,
         source=made,
         verdict="undecided",
         method=None,
@@ -203,6 +208,8 @@ def conditions(statement: Any) -> Iterator[Any]:
 
 def example(judgment: Any) -> Example:
     """A counterexample as data; for statements about sizes and counts, with both values."""
+    from derive.decide.verdict import rows_text
+
     c = judgment.counterexample
     made = Example(
         kind=c.kind,
@@ -212,6 +219,7 @@ def example(judgment: Any) -> Example:
         right_shape=None if c.right_shape is None else list(c.right_shape),
         output=None if c.output is None else list(c.output),
         reads=[(t, list(at)) for t, at in c.reads],
+        inputs={t: rows_text(rows) for t, rows in c.inputs},
         left=None if c.left is None else str(c.left),
         right=None if c.right is None else str(c.right),
         text=str(c),
@@ -423,11 +431,22 @@ def headline(row: Row) -> str:
         case "proved":
             method = row["method"]
             by = "" if method in (None, "solver") else f" ({method})"
-            many = "for all sizes" if row["hypotheses"] else "for these numbers"
-            return f"{name}proved {many}{by}"
+            return f"{name}proved {_where(row)}{by}"
         case "holds exactly when":
             return f"{name}holds exactly when {row['condition']}"
     return f"{name}{row['verdict']}"
+
+
+def _where(row: Row) -> str:
+    """For which sizes a proof is: what the claimant did not state is part of the headline."""
+    if not row["hypotheses"]:
+        return "for these numbers"
+    if not row["assumed"]:
+        return "for all sizes"
+    needed = " and ".join(f"({a})" if " or " in a else a for a in row["assumed"])
+    if any(" == " in a and " % " not in a and " or " not in a for a in row["assumed"]):
+        return f"for {needed}, the only sizes at which both sides are defined"
+    return f"for all sizes at which both sides are defined: {needed}"
 
 
 def found(row: Row) -> str:
@@ -450,3 +469,18 @@ def counts(rows: Sequence[Row]) -> str:
     if asked:
         told.append(f"{asked - missed} of {asked} as expected")
     return ", ".join(told)
+
+
+def proved_title(row: Row) -> str:
+    """A proof in a few words: for which sizes it is, without the list of what is assumed."""
+    where = _where(row)
+    return f"Proved {where.partition(':')[0]}" if "only sizes" not in where else f"Proved {where}"
+
+
+def mismatches(rows: Sequence[Row]) -> list[str]:
+    """The claims whose verdict is not the expected one, in words."""
+    return [
+        f"{row['id'] or row['claim']}: expected {row['expected']}; found {found(row)}"
+        for row in rows
+        if row["as_expected"] is False
+    ]

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from derive.claims.files import Entry
 from derive.claims.judge import Judgment
 from derive.claims.meaning import Claim, read
-from derive.claims.report import Row, headline
+from derive.claims.report import Row, headline, proved_title
 from derive.claims.values import About, Same
 from derive.decide.solver import time_limit
 from derive.decide.verdict import HoldsWhen, Proved, Refuted, Undecided, Verdict
@@ -61,7 +61,7 @@ def judgment_document(entry: Entry, judgment: Judgment, row: Row, seconds: float
     """
     claim = judgment.claim
     setting = _setting(claim, judgment.assumed)
-    sections = [_claim_section(entry, claim), _reading(claim, setting)]
+    sections = [_claim_section(entry, claim), _reading(claim, setting, entry.reading)]
     sections.append(Section("Verdict", tuple(_verdict_blocks(judgment, row, setting))))
     with time_limit(seconds):
         sections += _proof(judgment)
@@ -125,7 +125,7 @@ def _setting(claim: Claim, assumed: tuple[Cond, ...]) -> Setting:
 def _summary(verdict: Verdict, row: Row) -> Box:
     kinds = {Proved: "proved", HoldsWhen: "holds", Refuted: "refuted", Undecided: "undecided"}
     titles = {
-        Proved: "Proved for all sizes" if row["hypotheses"] else "Proved for these numbers",
+        Proved: plain(proved_title(row)),
         HoldsWhen: "Holds exactly when a condition is met",
         Refuted: "Refuted",
         Undecided: "Undecided",
@@ -143,17 +143,20 @@ def _claim_section(entry: Entry, claim: Claim) -> Section:
     return Section("The claim", tuple(blocks))
 
 
-def _reading(claim: Claim, setting: Setting) -> Section:
+def _reading(claim: Claim, setting: Setting, words: str = "") -> Section:
     """Both sides typeset, as operators and as sums."""
     statement = claim.statement
-    blocks: list[Block] = []
+    blocks: list[Block] = [Paragraph(plain(words))] if words else []
     if isinstance(statement, Same):
         unnamed = Unnamed(setting.taken)
         left, right = (call_lines(f, setting, unnamed) for f in (statement.left, statement.right))
         blocks.append(Math((*left, f"= {right[0]}", *(rf"\quad {line}" for line in right[1:]))))
+        lines = [*left, *right]
         for name, form in unnamed.found:
             body = sum_lines(form, setting)
             blocks.append(Math((f"{output_read(name, form, setting)} = {body[0]}", *body[1:])))
+            lines += body
+        blocks += _where(lines, setting)
         if statement.reads_only:
             blocks.append(Paragraph("Compared is which inputs are read, since these are maxima."))
     elif isinstance(statement, About):
@@ -252,7 +255,7 @@ def _proof(judgment: Judgment) -> list[Section]:
     for name, form in unnamed.found:
         body = sum_lines(form, setting)
         blocks.append(Math((f"{output_read(name, form, setting)} = {body[0]}", *body[1:])))
-    blocks += _where(steps, setting)
+    blocks += _where([line for s in steps for line in s.lines], setting)
     title = "Proof for all sizes"
     if isinstance(found, HoldsWhen):
         title = "Proof under the condition"
@@ -266,12 +269,11 @@ def row_sizes(statement: Same) -> bool:
     return bool(statement.left.sizes() or statement.right.sizes())
 
 
-def _where(steps: list[ChainStep], setting: Setting) -> list[Block]:
-    """What the short names in a chain stand for."""
+def _where(texts: Sequence[str], setting: Setting) -> list[Block]:
+    """What the short names in some formulas stand for."""
     from derive.document.math import expression
     from derive.document.theorem import mentions
 
-    texts = [line for s in steps for line in s.lines]
     parts = [
         f"${name_latex(s.symbol.name)} = {expression(s.value)}$"
         for s in setting.shorts

@@ -64,6 +64,7 @@ class Count:
     """A number at every output position, such as how many contributions meet there."""
 
     form: Form  # without reads: the coefficient at an output index is the number
+    of: Form | None = None  # the operator whose contributions are counted
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Everywhere:
     comparison: str
     bound: Expr
     laws: tuple[Law, ...] = ()
+    of: Form | None = None  # the operator whose contributions are counted
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, product
 from typing import Any
@@ -44,6 +44,7 @@ from derive.expr import (
 from derive.form import Form
 
 BOUND = re.compile(r"b\d+|.*~.*")
+MIXED = 2.5  # the cost of an equation between sizes that nothing ties
 BASIC_LIMIT = 10  # how many expressions are put into sums of three
 CONSTANTS = {0: 0.0, 1: 0.15, 2: 0.6, -1: 0.3, -2: 0.9, 3: 1.2}
 
@@ -117,7 +118,30 @@ def literals(parameters: Sequence[Sym], seen: Sequence[Expr], grid: Grid) -> lis
             key = literal.truth.tobytes()
             if key not in best or literal.cost < best[key].cost:
                 best[key] = literal
-    return sorted(best.values(), key=lambda c: c.cost)
+    apart = _together(seen)
+    ranked = [replace(c, cost=c.cost + _mixed(c.cond(), apart)) for c in best.values()]
+    return sorted(ranked, key=lambda c: c.cost)
+
+
+def _together(seen: Sequence[Expr]) -> dict[Sym, set[Sym]]:
+    """For each size those that it is tied to: they occur in one expression, or in a chain of such.
+
+    The lengths of two axes that nothing ties say their conditions apart (``h % 2 == 1 and w % 2 ==
+    1``), though one equation may be shorter.
+    """
+    groups: dict[Sym, set[Sym]] = {}
+    for e in seen:
+        joined = set(e.symbols())
+        for s in e.symbols():
+            joined |= groups.get(s, set())
+        groups |= dict.fromkeys(joined, joined)
+    return groups
+
+
+def _mixed(cond: Cond, groups: dict[Sym, set[Sym]]) -> float:
+    spoken_of = cond_symbols(cond)
+    tied = any(spoken_of <= groups.get(s, {s}) for s in spoken_of)
+    return 0.0 if tied or not spoken_of else MIXED
 
 
 def _features(parameters: Sequence[Sym], seen: Sequence[Expr], grid: Grid) -> list[Feature]:

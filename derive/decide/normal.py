@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import count, permutations
 
+from derive.decide.solver import time_left
 from derive.errors import NotSupported
 from derive.expr import (
     FALSE,
@@ -50,6 +51,7 @@ from derive.expr import (
 from derive.form import Form, Ratio, Read, Term
 
 UNROLL_LIMIT = 64
+MOST_STEPS = 40  # of eliminations, one after the other; a chain of ten operators takes about twenty
 Positive = Callable[[Expr], bool]
 
 
@@ -95,8 +97,25 @@ def cells(form: Form, positive: Positive = evidently_positive) -> tuple[Cell, ..
     found: list[Cell] = []
     for term in form.terms:
         for tied in _tie(form, term):
-            found += _eliminate(tied, positive)
+            try:
+                found += _eliminate(tied, positive)
+            except NotSupported:
+                written_out = _written_out(tied)
+                if written_out == [tied] or time_left() <= 0:
+                    raise
+                for t in written_out:
+                    found += _eliminate(t, positive)
     return tuple(found)
+
+
+def _written_out(term: Term) -> list[Term]:
+    """The sums of fixed small lengths written out, before anything else is done with them."""
+    terms = [term]
+    for b, n in term.bound:
+        length = n.constant
+        if length is not None and 0 < length * len(terms) <= UNROLL_LIMIT:
+            terms = [_replace_bound(t, b, lift(v)) for t in terms for v in range(length)]
+    return terms
 
 
 def _tie(form: Form, term: Term) -> list[Term]:
@@ -141,10 +160,16 @@ def _expr(s: Sym) -> Expr:
 
 def _eliminate(term: Term, positive: Positive) -> list[Cell]:
     names = count()
-    pending = [term]
+    pending = [(term, 0)]
     done: list[Cell] = []
     while pending:
-        t = pending.pop()
+        t, steps = pending.pop()
+        if steps > MOST_STEPS or time_left() <= 0:
+            fact = "the time is over" if time_left() <= 0 else "it goes on and on"
+            raise NotSupported(
+                f"deciding for all sizes: eliminating the sums, {fact}; give a stride or a dilation "
+                "a number"
+            )
         where = all_of(*t.where)
         if where == FALSE or t.coefficient.num == 0:
             continue
@@ -152,7 +177,8 @@ def _eliminate(term: Term, positive: Positive) -> list[Cell]:
         if not t.bound:
             done.append(Cell(t.coefficient, t.where, tuple(r.tensor for r in t.reads)))
             continue
-        pending += _step(t, positive, lambda: Sym(f"~q{next(names)}"))
+        made = _step(t, positive, lambda: Sym(f"~q{next(names)}"))
+        pending += [(u, steps + 1) for u in made]
     return done
 
 
@@ -293,7 +319,9 @@ def _unroll(t: Term) -> Sequence[Term]:
         length = n.constant
         if length is not None and 0 < length <= UNROLL_LIMIT and not b.name.startswith("~q"):
             return [_replace_bound(t, b, lift(v)) for v in range(length)]
-    left = ", ".join(f"0 <= {b.name} < {n}" for b, n in t.bound)
+    # indices and quotients that were named here mean nothing to a reader
+    lengths = ", ".join(str(n) for b, n in t.bound if not b.name.startswith("~"))
+    left = f"{len(t.bound)} indices" + (f" of the lengths {lengths}" if lengths else "")
     raise NotSupported(
         f"deciding for all sizes: a sum over {left} can be neither eliminated nor counted; "
         "give its length a number and the sum is written out"

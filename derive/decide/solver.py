@@ -53,6 +53,7 @@ ATTEMPTS = (
     *((-1, 1_500_000), (-1, 1_500_000), (0, 2_000_000), (1, 2_000_000), (2, 4_000_000)),
     *((3, 4_000_000), (4, 8_000_000), (5, 8_000_000), (6, 0)),
 )
+COUNTED = 5  # of them are tried where only what takes few steps is wanted
 
 
 class Answer(Enum):
@@ -227,7 +228,7 @@ def _check(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: floa
 
 def _search(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: float) -> Answer:
     end = time.monotonic() + min(seconds, time_left())
-    for number, (seed, steps) in enumerate(ATTEMPTS):
+    for number, (seed, steps) in enumerate(ATTEMPTS[: _attempts.get()]):
         left = end - time.monotonic()
         if left <= 0:
             break
@@ -362,6 +363,19 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
     finally:
         _deadline.reset(token)
+
+
+_attempts: ContextVar[int | None] = ContextVar("attempts", default=None)
+
+
+@contextmanager
+def counted_steps() -> Iterator[None]:
+    """What is asked inside is given up after a number of steps, the same on every machine."""
+    token = _attempts.set(COUNTED)
+    try:
+        yield
+    finally:
+        _attempts.reset(token)
 
 
 def time_left() -> float:

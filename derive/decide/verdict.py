@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from derive.expr import Cond
 
@@ -15,8 +15,9 @@ class Counterexample:
 
     ``kind`` is ``"shape"`` (the output shapes differ), ``"value"`` (a coefficient differs: at
     ``output`` and ``reads``, ``left`` against ``right``), ``"undefined"`` (``requirement`` of an
-    operator fails), ``"existence"`` (no kernel solves the equations) or ``"sizes"`` (a statement
-    about sizes alone is false).
+    operator fails), ``"existence"`` (no kernel solves the equations), ``"sizes"`` (a statement
+    about sizes alone is false) or ``"input"`` (on the arrays ``inputs`` the values at ``output`` are
+    ``left`` and ``right``).
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Counterexample:
     left: Fraction | None = None
     right: Fraction | None = None
     requirement: Cond | None = None
+    inputs: tuple[tuple[str, tuple[Any, ...]], ...] = ()
 
     def __str__(self) -> str:
         where = ", ".join(f"{k} = {v}" for k, v in self.sizes) or "no sizes"
@@ -44,11 +46,29 @@ class Counterexample:
                     f"at {where}: in output [{at}] the coefficient of {read} "
                     f"is {self.left} on the left and {self.right} on the right"
                 )
+            case "input":
+                given = ", ".join(f"{name} = {rows_text(rows)}" for name, rows in self.inputs)
+                at = ", ".join(map(str, self.output or ()))
+                return (
+                    f"at {where}: for {given} output [{at}] is {self.left} on the left and "
+                    f"{self.right} on the right"
+                )
             case "undefined":
                 return f"at {where}: an operator is not defined, it needs {self.requirement}"
             case "existence":
                 return f"at {where}: the linear equations for the kernel have no solution"
         return f"at {where}: the statement is false"
+
+
+def rows_text(rows: Any) -> str:
+    """An array as a claim writes it.
+
+    >>> rows_text(((1, 2), (3, 4)))
+    '[[1, 2], [3, 4]]'
+    """
+    if isinstance(rows, tuple):
+        return f"[{', '.join(map(rows_text, rows))}]"
+    return str(rows)
 
 
 @dataclass(frozen=True)

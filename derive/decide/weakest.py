@@ -395,22 +395,35 @@ def _named(claim: _Claim, whole: Cond, agreeing: Grid) -> Weakest:
     cases = [c for c in disjuncts(whole) if c != FALSE]
     if len(cases) > 1:
         cases = [c for c in dict.fromkeys(_shorter(claim, c) for c in cases) if c != FALSE]
-    lengths = _lengths(claim)
-    reasons: dict[Cond, str] = {}
-    for case in cases if len(cases) > 1 else ():
-        inside = take(agreeing, truth(case, agreeing))
-        for e in lengths:
-            always = count(inside) and truth(eq(e, 1), inside).all()
-            if always and _asked((*claim.facts, case), eq(e, 1), claim.laws) is Answer.YES:
-                reasons[case] = str(e)
-                break
+    reasons = {c: e for c in cases if len(cases) > 1 for e in _ones(claim, c, agreeing)[:1]}
     main = [c for c in cases if c not in reasons]
-    if not main:
-        main = cases[:1]
+    if not main:  # a single tap or output is less degenerate than an input of one sample
+        main = [c for c in cases if reasons[c] not in _inputs(claim)] or cases
     if len(main) == len(cases):
         return Weakest(whole, (), HoldsWhen(whole))
     special = tuple(c for c in cases if c not in main)
-    return Weakest(any_of(*main), special, HoldsWhen(whole), tuple(reasons[c] for c in special))
+    return Weakest(
+        any_of(*main), special, HoldsWhen(whole), tuple(str(reasons[c]) for c in special)
+    )
+
+
+def _ones(claim: _Claim, case: Cond, agreeing: Grid) -> list[Expr]:
+    """The lengths that are 1 throughout a case, those of the inputs first."""
+    inside = take(agreeing, truth(case, agreeing))
+    lengths = sorted(_lengths(claim), key=lambda e: e not in _inputs(claim))
+    return [
+        e
+        for e in lengths
+        if count(inside)
+        and truth(eq(e, 1), inside).all()
+        and _asked((*claim.facts, case), eq(e, 1), claim.laws) is Answer.YES
+    ]
+
+
+def _inputs(claim: _Claim) -> set[Expr]:
+    """The lengths of the tensors that are read."""
+    forms = (claim.both.left, claim.both.right)
+    return {n for form in forms for _, shape in form.tensors for n in shape}
 
 
 def _shorter(claim: _Claim, case: Cond) -> Cond:

@@ -50,7 +50,7 @@ class Call:
     """A call: the dotted name of what is called, its arguments, and the text it was read from.
 
     ``on`` holds the arguments of a second call, as in ``Conv2D(16, 3)(x)``: what the layer is
-    applied to.
+    applied to; ``on_keywords`` its keywords.
     """
 
     name: str
@@ -58,11 +58,13 @@ class Call:
     keywords: tuple[tuple[str, Value], ...]
     text: str = ""
     on: tuple[Value, ...] = ()
+    on_keywords: tuple[tuple[str, Value], ...] = ()
 
     def __str__(self) -> str:
         shown = [show(a) for a in self.arguments]
         shown += [f"{k}={show(v)}" for k, v in self.keywords]
-        on = f"({', '.join(map(show, self.on))})" if self.on else ""
+        applied = [*map(show, self.on), *(f"{k}={show(v)}" for k, v in self.on_keywords)]
+        on = f"({', '.join(applied)})" if applied else ""
         return f"{self.name}({', '.join(shown)}){on}"
 
 
@@ -216,19 +218,24 @@ class _Reader:
         text = ast.get_source_segment(self.text, node) or ast.unparse(node)
         if isinstance(node.func, ast.Call):
             inner = self.call(node.func)
-            if inner.on or node.keywords:
+            if inner.on:
                 self.fail(node, "a layer is applied to its input once: layer(…)(x)")
             on = tuple(self.value(a) for a in node.args)
-            return Call(inner.name, inner.arguments, inner.keywords, text, on)
+            named = self.keywords(node)
+            return Call(inner.name, inner.arguments, inner.keywords, text, on, named)
+        arguments = tuple(self.value(a) for a in node.args)
+        return Call(self.dotted(node.func), arguments, self.keywords(node), text)
+
+    def keywords(self, node: ast.Call) -> tuple[tuple[str, Value], ...]:
         keywords = []
         for keyword in node.keywords:
             if keyword.arg is None:
                 self.fail(keyword.value, "arguments are written out; ** cannot be read here")
             keywords.append((keyword.arg, self.value(keyword.value)))
-        arguments = tuple(self.value(a) for a in node.args)
-        return Call(self.dotted(node.func), arguments, tuple(keywords), text)
+        return tuple(keywords)
 
 
+EXTREMES = ("max", "min")
 LARGE = f"numbers go up to {MAX_NUMBER}; use a name for a large size"
 SIGNS: dict[type[ast.operator], str] = {
     ast.Add: "+",
@@ -261,6 +268,11 @@ def _arithmetic(reader: _Reader, node: ast.AST, sign: str, a: Value, b: Value) -
             reader.fail(node, "a division by zero")
         value = NUMBERS[sign](a, b)
         return int(value) if isinstance(value, int) else value
-    if not all(n or isinstance(v, (Name, Sum)) for n, v in zip(numbers, (a, b), strict=True)):
+    sizes = [isinstance(v, (Name, Sum)) or _is_extreme(v) for v in (a, b)]
+    if not all(n or size for n, size in zip(numbers, sizes, strict=True)):
         reader.fail(node, "arithmetic is between numbers and sizes")
     return Sum(sign, a, b)
+
+
+def _is_extreme(value: Value) -> bool:
+    return isinstance(value, Call) and value.name in EXTREMES

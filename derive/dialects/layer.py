@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from derive.errors import WrongInput
+from derive.errors import NotSupported, WrongInput
 from derive.expr import FALSE, TRUE, Cond, Expr, lift
 from derive.form import Form, build, tensor
 from derive.operators import OPERATORS, permute
 
-SPATIAL = {1: "W", 2: "HW", 3: "DHW"}
+SPATIAL = {0: "", 1: "W", 2: "HW", 3: "DHW", 4: "TDHW", 5: "STDHW"}  # 4, 5: arrays as a whole
 CANONICAL = {d: "NC" + axes for d, axes in SPATIAL.items()}
 
 Shape = tuple[Expr, ...]
@@ -68,13 +68,16 @@ class Requirement:
 class Plan:
     """The meaning of a call for given shapes: steps in canonical layout, and the tensors they take.
 
-    ``bias`` names the operand that is added along the channels at the end, if any.
+    ``bias`` names the operand that is added along the channels at the end, if any.  ``shape_only``
+    says why the steps give the shape alone (``"nn.LPPool2d is not linear"``): such a call has no
+    form, only an :func:`outline`.
     """
 
     steps: tuple[Step, ...]
     operands: tuple[Operand, ...] = ()
     requires: tuple[Requirement, ...] = ()
     bias: str = ""
+    shape_only: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ class Layer:
 
     ``layout`` and ``output`` order the axes of the input and the output with the letters
     ``N C D H W``.  ``plan`` takes the canonical shape of the input, ``(c, *spatial)``, and the shapes
-    of the tensors that the caller gave by name.
+    of the tensors that the caller gave by name.  A call for inputs of several ranks has ``refit``,
+    which makes the layer for another number of spatial axes, one of ``ranks``.
     """
 
     dims: int
@@ -95,6 +99,21 @@ class Layer:
     name: str = ""
     dialect: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    refit: Callable[[int], Layer] | None = field(default=None, compare=False)
+    ranks: tuple[int, ...] = ()
+
+
+def fitted(layer: Layer, rank: int) -> Layer:
+    """The layer for an input with ``rank`` axes, where the call takes several ranks.
+
+    >>> from derive.dialects.registry import read_layer
+    >>> fitted(read_layer("nn.Upsample(scale_factor=2)"), 5).layout
+    'NCDHW'
+    """
+    dims = rank - (len(layer.layout) - layer.dims)
+    if layer.refit is None or dims == layer.dims or dims not in layer.ranks:
+        return layer
+    return layer.refit(dims)
 
 
 def planned(layer: Layer, x: Shape, given: Mapping[str, Shape] | None = None) -> Plan:
@@ -102,6 +121,7 @@ def planned(layer: Layer, x: Shape, given: Mapping[str, Shape] | None = None) ->
 
     Raises :class:`derive.errors.WrongInput` where the framework refuses the call for that shape.
     """
+    layer = fitted(layer, len(x))
     layout = _layout(layer, len(x))
     by_letter = dict(zip(layout, x, strict=True))
     inner = tuple(by_letter[a] for a in CANONICAL[layer.dims] if a in by_letter and a != "N")
@@ -122,6 +142,7 @@ def apply(layer: Layer, x: Form, weights: Mapping[str, Form] | None = None) -> F
 
     Raises:
         WrongInput: for what the framework refuses.
+        NotSupported: for a call whose shape alone is known (see :func:`outline`).
 
     >>> from derive.dialects.registry import read_layer
     >>> conv = read_layer("nn.Conv2d(3, 16, 3, stride=2, bias=False)")
@@ -130,6 +151,29 @@ def apply(layer: Layer, x: Form, weights: Mapping[str, Form] | None = None) -> F
     """
     given = dict(weights or {})
     plan = planned(layer, x.shape, {name: w.shape for name, w in given.items()})
+    if plan.shape_only:
+        raise NotSupported(
+            f"{layer.name}: {plan.shape_only}, so that its values are out of scope; "
+            "ask for its shape"
+        )
+    return _composed(layer, plan, x, given)
+
+
+def outline(layer: Layer, x: Form, weights: Mapping[str, Form] | None = None) -> Form:
+    """As :func:`apply`, also for calls whose shape alone is known: only the shape and the
+    requirements of the result may be used.
+
+    >>> from derive.dialects.registry import read_layer
+    >>> [int(n) for n in outline(read_layer("nn.ReLU()"), tensor("x", 1, 3, 5, 7)).shape]
+    [1, 3, 5, 7]
+    """
+    given = dict(weights or {})
+    plan = planned(layer, x.shape, {name: w.shape for name, w in given.items()})
+    return _composed(layer, plan, x, given)
+
+
+def _composed(layer: Layer, plan: Plan, x: Form, given: Mapping[str, Form]) -> Form:
+    layer = fitted(layer, x.rank)
     tensors = {o.name: given.get(o.name, tensor(o.name, *o.shape)) for o in plan.operands}
     kernels = {o.name: o.canonical(tensors[o.name]) for o in plan.operands}
     layout = _layout(layer, x.rank)

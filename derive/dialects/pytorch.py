@@ -33,6 +33,7 @@ PADDING_MODES = {
     "replicate": "replicate",
     "circular": "circular",
 }
+EMPTY_KERNEL = "kernel size should be greater than zero"
 
 
 @call("PyTorch", "nn.Conv{d}d")
@@ -92,6 +93,7 @@ def conv_functional(
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         kernel = given["weight"]
+        at_least(1, kernel[2:], "the weight's kernel length", EMPTY_KERNEL)
         steps = conv_steps(dims, kernel[2:], stride, padding, dilation, g)
         operands = [Operand("weight", "OI" + SPATIAL[dims], kernel)]
         if bias is not None:

@@ -7,10 +7,12 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import latexify
+from latexify.exceptions import LatexifyError
 
 from derive import shapes
 from derive.document import html, latex, markdown
@@ -48,6 +50,7 @@ def make_book(
     proofs: Sequence[Proof],
     checks: Mapping[str, Sequence[CheckRow]] | None = None,
     documents: Mapping[str, Document] | None = None,
+    chapters: Sequence[Document] = (),
 ) -> Book:
     """The book as one document model.
 
@@ -55,6 +58,7 @@ def make_book(
         proofs: what the prover found, in the order of the book.
         checks: numeric cross-checks by theorem.
         documents: documents that are made already, by theorem.
+        chapters: more chapters, which come after the theorems.
 
     Returns:
         the book.
@@ -70,7 +74,7 @@ def make_book(
         SUBTITLE,
         (how_to_read(), notation(), shape_formulas()),
         tuple((FAMILY_TITLES.get(f, f), tuple(docs)) for f, docs in families.items()),
-        (sources(proofs),),
+        (*chapters, sources(proofs)),
     )
 
 
@@ -222,17 +226,16 @@ def shape_formulas() -> Document:
             p.name if p.default is p.empty else f"{p.name}={p.default}"
             for p in inspect.signature(f).parameters.values()
         )
-        blocks: list[Any] = [
-            Paragraph(f"`{name}({signature})`", "Python."),
-            Math((function_latex(f),)),
-        ]
+        blocks: list[Any] = [Paragraph(f"`{name}({signature})`", "Python.")]
+        with suppress(LatexifyError):  # of a loop, say, which the sentence puts into words
+            blocks.append(Math((function_latex(f),)))
         if len(lines[0]) < 200:
             blocks.insert(0, Paragraph(_summary(lines[0].replace("\n", " "))))
         sections.append(Section(name.replace("_", " "), tuple(blocks)))
     note = Paragraph(
         "Each rule is one Python function: called with numbers it computes, called with "
         "symbols it is the formula that the proofs use. The formulas are printed from the "
-        "source of the functions."
+        "source of the functions; a rule that runs through a list of layers is said in words."
     )
     return Document("shape-formulas", "Shape formulas", "", None, (note,), tuple(sections))
 
@@ -311,6 +314,7 @@ def write_book(
     formats: Collection[str],
     checks: Mapping[str, Sequence[CheckRow]] | None = None,
     documents: Mapping[str, Document] | None = None,
+    chapters: Sequence[Document] = (),
 ) -> tuple[Path, ...]:
     """Write the book; either all of its files are written or none.
 
@@ -320,6 +324,7 @@ def write_book(
         formats: some of ``tex``, ``html``, ``md``, ``pdf``.
         checks: numeric cross-checks by theorem.
         documents: documents that are made already, by theorem.
+        chapters: more chapters, which come after the theorems.
 
     Returns:
         the paths of the files, sorted.
@@ -328,7 +333,7 @@ def write_book(
         derive.errors.WrongInput: for an unknown format or a folder that cannot be written.
         derive.errors.NotSupported: for ``pdf`` without a TeX engine.
     """
-    content = files(make_book(proofs, checks, documents), formats)
+    content = files(make_book(proofs, checks, documents, chapters), formats)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".writing-") as folder:

@@ -17,6 +17,8 @@ from derive.document.model import (
     Chain,
     Document,
     Figure,
+    Ledger,
+    LedgerRow,
     Links,
     Listing,
     Math,
@@ -43,10 +45,10 @@ def environment() -> Environment:
     )
 
 
-def pages(b: Book) -> dict[str, str]:
-    """Every page of the book, by file name."""
+def pages(b: Book, index: Document | None = None) -> dict[str, str]:
+    """Every page of the book, by file name; ``index`` takes the place of the list of documents."""
     docs = b.documents
-    found = {"index.html": _index(b)}
+    found = {"index.html": _index(b) if index is None else _page(b, index, None, None)}
     for number, d in enumerate(docs):
         before = docs[number - 1] if number else None
         after = docs[number + 1] if number + 1 < len(docs) else None
@@ -87,7 +89,7 @@ def _page(b: Book, d: Document, before: Document | None, after: Document | None)
             heading=Markup(for_html(d.title)),
             name=d.id if d.summary is not None else "",
             family=d.family,
-            book=b.title,
+            book=b.title if d.title != b.title else "",
             style=_style(),
             body=Markup("\n".join(parts)),
             before=(before.id, Markup(for_html(before.title))) if before else None,
@@ -101,7 +103,8 @@ def section(s: Section, level: int) -> str:
     parts = [f"<h{level}>{for_html(s.title)}</h{level}>"] if s.title else []
     parts += [block(b) for b in s.blocks]
     parts += [section(inner, level + 1) for inner in s.sections]
-    return "<section>\n" + "\n".join(parts) + "\n</section>"
+    anchor = f' id="{escape(s.anchor, quote=True)}"' if s.anchor else ""
+    return f"<section{anchor}>\n" + "\n".join(parts) + "\n</section>"
 
 
 def block(b: Block) -> str:
@@ -126,6 +129,19 @@ def block(b: Block) -> str:
             return _chain(b)
         case Links(items):
             return "<ul>" + "".join(f"<li>{_link(t, u)}</li>" for t, u in items) + "</ul>"
+        case Ledger(rows):
+            body = "".join(map(_ledger_row, rows))
+            head = "<tr><th>claim</th><th>in words</th><th>found</th></tr>"
+            return f'<table class="ledger"><thead>{head}</thead><tbody>{body}</tbody></table>'
+
+
+def _ledger_row(r: LedgerRow) -> str:
+    name = for_html(r.name)
+    if r.address:
+        name = f'<a href="{escape(r.address, quote=True)}">{name}</a>'
+    verdict = f'<strong class="badge {escape(r.kind, quote=True)}">{for_html(r.verdict)}</strong>'
+    notes = "".join(f"<p>{for_html(note)}</p>" for note in r.notes)
+    return f"<tr><td>{name}</td><td>{for_html(r.text)}</td><td>{verdict}{notes}</td></tr>"
 
 
 def formula(lines: tuple[str, ...]) -> str:

@@ -15,6 +15,8 @@ from derive.document.model import (
     Chain,
     Document,
     Figure,
+    Ledger,
+    LedgerRow,
     Links,
     Listing,
     Math,
@@ -126,6 +128,23 @@ def block(b: Block) -> str:
             return _chain(b)
         case Links(items):
             return _links(items)
+        case Ledger(rows):
+            return _ledger(rows)
+
+
+def _ledger(rows: tuple[LedgerRow, ...]) -> str:
+    ragged = r">{\raggedright\arraybackslash}p"
+    spec = rf"l{ragged}{{0.36\linewidth}}{ragged}{{0.47\linewidth}}"
+    lines = []
+    for r in rows:
+        verdict = rf"\textbf{{\color{{{r.kind}color}}{for_latex(r.verdict)}}}"
+        notes = "".join(rf" \newline {for_latex(note)}" for note in r.notes)
+        lines.append(rf"{for_latex(r.name)} & {for_latex(r.text)} & {verdict}{notes} \\")
+    head = r"\textbf{claim} & \textbf{in words} & \textbf{found} \\"
+    return (
+        r"{\footnotesize\begin{longtable}{" + spec + "}\n\\toprule\n" + head + "\n\\midrule\n\\endhead\n"
+        + "\n\\addlinespace[3pt]\n".join(lines) + "\n\\bottomrule\n\\end{longtable}}"
+    )  # fmt: skip
 
 
 def _formula(lines: tuple[str, ...]) -> str:
@@ -184,10 +203,7 @@ def _printed(text: str) -> int:
 def _links(items: tuple[tuple[str, str], ...]) -> str:
     rows = []
     for title, url in items:
-        address = (
-            rf" \newline\url{{{url.replace('%', chr(92) + '%').replace('#', chr(92) + '#')}}}"
-            if url
-            else ""
-        )
-        rows.append(rf"\item {for_latex(title)}{address}")
+        address = rf"\url{{{url.replace('%', chr(92) + '%').replace('#', chr(92) + '#')}}}"
+        both = rf"{for_latex(title)} \newline{address}" if url else for_latex(title)
+        rows.append(rf"\item {address if url == title else both}")
     return "\\begin{itemize}\n" + "\n".join(rows) + "\n\\end{itemize}"

@@ -9,6 +9,7 @@ from derive.document.model import (
     Chain,
     Document,
     Figure,
+    Ledger,
     Links,
     Listing,
     Math,
@@ -90,6 +91,13 @@ def block(b: Block) -> str:
             return "\n".join(
                 f"- [{for_markdown(t)}](<{u}>)" if u else f"- {for_markdown(t)}" for t, u in items
             )
+        case Ledger(rows):
+            table = ["| claim | in words | found |", "|---|---|---|"]
+            for r in rows:
+                name = f"[{_cell(r.name)}](<{r.address}>)" if r.address else _cell(r.name)
+                notes = "".join(f"<br>{_cell(note)}" for note in r.notes)
+                table.append(f"| {name} | {_cell(r.text)} | **{_cell(r.verdict)}**{notes} |")
+            return "\n".join(table)
 
 
 def formula(lines: tuple[str, ...]) -> str:

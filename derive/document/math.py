@@ -37,6 +37,7 @@ from derive.expr import (
     conjuncts,
     lift,
 )
+from derive.show import factored
 
 GREEK_NAMES = {v[1:]: v for v in GREEK.values()} | {"sigma": r"\sigma", "phi": r"\varphi"}
 # The order in which people write sizes in a sum and in a product.
@@ -189,7 +190,7 @@ def _shortened(e: Expr, names: Names) -> tuple[Expr, dict[Atom, str]]:
         quotient = atom.den * Expr({(atom,): 1})
         new = best - times * quotient + times * (atom.num - Expr({(place,): 1}))
         if len(new.terms) < len(best.terms):
-            shown[place] = rf"{_tight(atom.num, names)} \bmod {_tight(atom.den, names)}"
+            shown[place] = rf"{_dividend(atom.num, names)} \bmod {_tight(atom.den, names)}"
             best = new
     return best, shown
 
@@ -400,6 +401,19 @@ def _tight(e: Expr, names: Names) -> str:
     return f"({text})"
 
 
+def _as_product(e: Expr, names: Names) -> str:
+    r"""A sum whose terms share a factor as a product: ``d*k + d`` as ``d(k + 1)``."""
+    common, rest = factored(e)
+    if common == 1 or len(rest.terms) < 2 or any(isinstance(a, Div) for a in e.atoms()):
+        return expression(e, names)
+    return f"{expression(common, names)}({expression(rest, names)})"
+
+
+def _dividend(e: Expr, names: Names) -> str:
+    product = _as_product(e, names)
+    return _tight(e, names) if product == expression(e, names) else product
+
+
 # -- conditions --------------------------------------------------------------------------------
 
 
@@ -490,7 +504,7 @@ def _equation(e: Expr, sign: str, divides: str, names: Names) -> str:
     whole = _divisibility(e)
     if whole is not None:
         num, den = whole
-        return f"{expression(den, names)} {divides} {expression(num, names)}"
+        return f"{expression(den, names)} {divides} {_as_product(num, names)}"
     plus, minus = _sides(e, names)
     swap = (len(plus) > len(minus) == 1 and minus[0].factors) or not plus
     if swap or (all(not p.factors for p in plus) and minus):

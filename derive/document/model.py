@@ -91,16 +91,38 @@ class Links:
     items: tuple[tuple[str, str], ...]
 
 
-Block: TypeAlias = Paragraph | Math | Listing | Table | Figure | Box | Chain | Links
+@dataclass(frozen=True)
+class LedgerRow:
+    """A claim and what was found: ``kind`` is that of a :class:`Box`, ``address`` leads to the
+    judgment (or is empty).
+    """
+
+    name: str
+    address: str
+    text: str
+    kind: str
+    verdict: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Claims with their verdicts, one a row."""
+
+    rows: tuple[LedgerRow, ...]
+
+
+Block: TypeAlias = Paragraph | Math | Listing | Table | Figure | Box | Chain | Links | Ledger
 
 
 @dataclass(frozen=True)
 class Section:
-    """A titled run of blocks, with subsections."""
+    """A titled run of blocks, with subsections; ``anchor`` is its name for links within pages."""
 
     title: str
     blocks: tuple[Block, ...] = ()
     sections: tuple[Section, ...] = ()
+    anchor: str = ""
 
 
 @dataclass(frozen=True)

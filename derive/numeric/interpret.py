@@ -36,7 +36,8 @@ LOOPS = {
     for name in (
         "correlate", "convolve", "conv_transpose", "pad", "flip", "shift", "zero_insert", "decimate", "sum_pool",
         "avg_pool", "global_avg_pool", "adaptive_avg_pool", "nearest_upsample", "bilinear_upsample",
-        "pixel_shuffle", "pixel_unshuffle",
+        "pixel_shuffle", "pixel_unshuffle", "resize", "extend", "depth_to_space", "space_to_depth",
+        "merge", "split", "channel_shuffle",
     )
 }  # fmt: skip
 

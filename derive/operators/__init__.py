@@ -18,6 +18,8 @@ from derive.operators.rearrange import (
     select,
 )
 from derive.operators.registry import OPERATORS, Operator
+from derive.operators.resample import depth_to_space, extend, resize, space_to_depth
+from derive.operators.reshape import channel_shuffle, merge, split
 from derive.operators.sample import broadcast, crop, decimate, flip, pad, scale, shift, zero_insert
 from derive.operators.upsample import bilinear_upsample, box, nearest_upsample, one_hot, triangle
 
@@ -29,26 +31,33 @@ __all__ = [
     "bilinear_upsample",
     "box",
     "broadcast",
+    "channel_shuffle",
     "col2im",
     "conv_transpose",
     "convolve",
     "correlate",
     "crop",
     "decimate",
+    "depth_to_space",
+    "extend",
     "flip",
     "global_avg_pool",
     "im2col",
     "max_pool",
     "max_unpool",
+    "merge",
     "nearest_upsample",
     "one_hot",
     "pad",
     "permute",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "resize",
     "scale",
     "select",
     "shift",
+    "space_to_depth",
+    "split",
     "sum_pool",
     "triangle",
     "zero_insert",

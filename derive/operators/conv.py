@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from derive import shapes
-from derive.errors import WrongInput
+from derive.errors import CannotBe, WrongInput
 from derive.expr import Cond, Expr, Integer, divides, eq, lift
 from derive.form import Form, Value, build, sigmas
 from derive.operators.registry import (
@@ -102,6 +102,7 @@ def correlate(
     fits = tuple(a >= shapes.effective_length(b, c) for a, b, c in zip(n, k, d, strict=True))
     requires = (*fits, *(a >= 1 for a in (*s, *d)))
     if w.rank == count:
+        _no_groups("correlate", groups, "(c_out, c_in/groups, *k)")
         batch = xp.shape[: xp.rank - count]
 
         def plain(*i: Expr) -> Value:
@@ -150,6 +151,13 @@ def _with_channels(
     return build((*batch, c_out, *m), body, fits)
 
 
+def _no_groups(what: str, groups: Integer, kernel: str) -> None:
+    if lift(groups) != 1:
+        raise WrongInput(
+            f"{what}: groups = {groups} without channels; give dims, and a kernel of shape {kernel}"
+        )
+
+
 def check_channels(what: str, c_in: Expr, per_group: Expr, c_out: Expr, groups: Expr) -> None:
     """Numbers that cannot fit are an error at once (symbols become requirements)."""
     numbers = [e.constant for e in (c_in, per_group, c_out, groups)]
@@ -158,12 +166,12 @@ def check_channels(what: str, c_in: Expr, per_group: Expr, c_out: Expr, groups: 
         raise WrongInput(f"{what}: groups = {g}; give at least one group")
     for label, c in (("input", cin), ("output", cout)):
         if g is not None and c is not None and c % g:
-            raise WrongInput(
+            raise CannotBe(
                 f"{what}: {c} {label} channels cannot be split into {g} groups; "
                 "choose groups that divide both channel counts"
             )
     if cin is not None and cg is not None and g is not None and cin != g * cg:
-        raise WrongInput(
+        raise CannotBe(
             f"{what}: the kernel reads {cg} channels per group, {g * cg} in all, but the input has "
             f"{cin}; give a kernel of shape (c_out, {cin // g}, *k)"
         )
@@ -231,6 +239,7 @@ def conv_transpose(
         return tuple(eq(ui + a, v) for ui, a, v in zip(u, lo, reached, strict=True))
 
     if w.rank == count:
+        _no_groups("conv_transpose", groups, "(c_in, c_out/groups, *k)")
         batch = x.shape[: x.rank - count]
 
         def plain(*u: Expr) -> Value:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from derive.errors import WrongInput
-from derive.expr import Cond, Expr, Integer, eq, lift, ne
+from derive.expr import Cond, Expr, Integer, all_of, between, eq, lift, ne, negate
 from derive.form import Form, Ratio, Value, build, constant, sigma
 from derive.operators.registry import (
     Padding,
@@ -151,12 +151,19 @@ def zero_insert(x: Form, s: PerAxis, trailing: PerAxis = 0, dims: int | None = N
         {"x": (4, 3), "padding": (1, 2), "mode": "replicate"},
     ],
 )
-def pad(x: Form, padding: Padding, mode: str = "zero", dims: int | None = None) -> Form:
+def pad(
+    x: Form,
+    padding: Padding,
+    mode: str = "zero",
+    dims: int | None = None,
+    value: Integer | Ratio = 0,
+) -> Form:
     """Lengthen (or, where negative, crop) the last ``dims`` axes: ``y[i] = x[i - lo]``.
 
     ``mode`` says what lies outside: zeros, the other end (circular), the mirror image without the
     border (reflect) or the border itself (replicate).  As in PyTorch, circular needs
-    ``lo, hi <= n`` and reflect ``lo, hi <= n - 1``; the result has at least one sample.
+    ``lo, hi <= n`` and reflect ``lo, hi <= n - 1``; the result has at least one sample.  A
+    ``value`` fills in place of the zeros, which makes the form affine.
     """
     if mode not in MODES:
         raise WrongInput(f"padding mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
@@ -173,7 +180,25 @@ def pad(x: Form, padding: Padding, mode: str = "zero", dims: int | None = None) 
             n + lo + hi, lambda row, i: _padded(row, i - lo, n, mode), (n + lo + hi >= 1, *limits)
         )
 
-    return along_each(x, count, "pad", change)
+    y = along_each(x, count, "pad", change)
+    if value == 0:
+        return y
+    if mode != "zero":
+        raise WrongInput(f"pad: mode {mode!r} with a value; a value is for the mode 'zero' only")
+    return _filled(y, x, amounts, constant(value))
+
+
+def _filled(y: Form, x: Form, amounts: tuple[tuple[Expr, Expr], ...], value: Value) -> Form:
+    """``y`` and, where it reads outside of ``x``, the value."""
+    lead = x.rank - len(amounts)
+
+    def body(*i: Expr) -> Value:
+        inside = all_of(
+            *(between(0, i[lead + a] - lo, x.shape[lead + a]) for a, (lo, _) in enumerate(amounts))
+        )
+        return y[i] + value.where(negate(inside))
+
+    return build(y.shape, body, y.requires)
 
 
 def _padded(row: Row, j: Expr, n: Expr, mode: str) -> Value:

@@ -52,13 +52,13 @@ def bilinear_upsample(
         top, den = (n - 1, maximum(length - 1, 1)) if align_corners else (lift(2), 2 * factor[a])
         start = lift(0) if align_corners else 1 - factor[a]
         return Change(
-            length, lambda row, i: _between_samples(row, top * i + start, den, n), (factor[a] >= 1,)
+            length, lambda row, i: between_samples(row, top * i + start, den, n), (factor[a] >= 1,)
         )
 
     return along_each(x, dims, "bilinear_upsample", change)
 
 
-def _between_samples(row: Row, num: Expr, den: Expr, n: Expr) -> Value:
+def between_samples(row: Row, num: Expr, den: Expr, n: Expr) -> Value:
     """Linear interpolation at the position ``num/den``."""
     whole = num // den
     part = num - den * whole

@@ -16,14 +16,20 @@ from derive.numeric.loops.conv import (
 )
 from derive.numeric.loops.geometry import Array, exact
 from derive.numeric.loops.moves import (
+    channel_shuffle,
     col2im,
     decimate,
+    depth_to_space,
+    extend,
     flip,
     im2col,
+    merge,
     pad,
     pixel_shuffle,
     pixel_unshuffle,
     shift,
+    space_to_depth,
+    split,
     zero_insert,
 )
 from derive.numeric.loops.pool import (
@@ -41,6 +47,7 @@ from derive.numeric.loops.resample import (
     bilinear_upsample,
     global_avg_pool,
     nearest_upsample,
+    resize,
 )
 
 __all__ = [
@@ -49,6 +56,7 @@ __all__ = [
     "avg_pool",
     "avg_pool_grad",
     "bilinear_upsample",
+    "channel_shuffle",
     "col2im",
     "conv_transpose",
     "convolve",
@@ -56,7 +64,9 @@ __all__ = [
     "correlate_input_grad",
     "correlate_weight_grad",
     "decimate",
+    "depth_to_space",
     "exact",
+    "extend",
     "flip",
     "global_avg_pool",
     "im2col",
@@ -66,11 +76,15 @@ __all__ = [
     "max_pool_grad",
     "max_pool_with_selection",
     "max_unpool",
+    "merge",
     "nearest_upsample",
     "pad",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "resize",
     "shift",
+    "space_to_depth",
+    "split",
     "sum_pool",
     "sum_pool_grad",
     "vjp",

@@ -203,6 +203,47 @@ def col2im(
     return x
 
 
+def merge(x: npt.ArrayLike, axis: int, count: int) -> Array:
+    """``count`` axes from ``axis`` (counted from the end) as one, in row-major order."""
+    x = exact(x)
+    first = x.ndim + axis
+    y = zeros(
+        (*x.shape[:first], math.prod(x.shape[first : first + count]), *x.shape[first + count :])
+    )
+    many = x.shape[first : first + count]
+    for i in indices(x.shape):
+        rank = sum(p * math.prod(many[a + 1 :]) for a, p in enumerate(i[first : first + count]))
+        y[(*i[:first], rank, *i[first + count :])] = x[i]
+    return y
+
+
+def split(x: npt.ArrayLike, axis: int, lengths: Sequence[int]) -> Array:
+    """One axis as several, in row-major order: the inverse of :func:`merge`."""
+    x = exact(x)
+    first, many = x.ndim + axis, tuple(lengths)
+    if math.prod(many) != x.shape[first]:
+        raise ValueError(f"{x.shape[first]} entries are not {many}")
+    y = zeros((*x.shape[:first], *many, *x.shape[first + 1 :]))
+    for i in indices(y.shape):
+        part = i[first : first + len(many)]
+        rank = sum(p * math.prod(many[a + 1 :]) for a, p in enumerate(part))
+        y[i] = x[(*i[:first], rank, *i[first + len(many) :])]
+    return y
+
+
+def channel_shuffle(x: npt.ArrayLike, groups: int, dims: int = 1) -> Array:
+    """The channels of each group dealt out in turn.  Source: ``torch.nn.ChannelShuffle``."""
+    x = exact(x)
+    axis = x.ndim - dims - 1
+    if x.shape[axis] % groups:
+        raise ValueError(f"{x.shape[axis]} channels are not a multiple of {groups}")
+    y, many = zeros(x.shape), x.shape[axis] // groups
+    for i in indices(x.shape):
+        group, member = divmod(i[axis], many)
+        y[(*i[:axis], member * groups + group, *i[axis + 1 :])] = x[i]
+    return y
+
+
 def _read(x: Array, length: Index, source: Callable[[Index], Index]) -> Array:
     """y[i] = x[source(i)] over the trailing axes, zero where source(i) is outside x."""
     if min(length) < 1:
@@ -241,3 +282,54 @@ def _merged(cols: Array) -> Array:
     if cols.ndim < 3:
         raise ValueError("channels=True needs a channel axis before the spatial ones")
     return cols.reshape(*cols.shape[:-3], cols.shape[-3] * cols.shape[-2], cols.shape[-1])
+
+
+def extend(x: npt.ArrayLike, padding: Padding, mode: str, dims: int | None = None) -> Array:
+    """``numpy.pad`` with wrap, reflect or symmetric for any width, one axis after the other."""
+    x = exact(x)
+    n = spatial(x.shape, dims)
+    ends = pairs(padding, len(n))
+    table = [[_walk(v, lo, hi, mode)] for v, (lo, hi) in zip(n, ends, strict=True)]
+    length = tuple(v + lo + hi for v, (lo, hi) in zip(n, ends, strict=True))
+    return _read(x, length, lambda i: tuple(table[a][0][p] for a, p in enumerate(i)))
+
+
+def _walk(n: int, lo: int, hi: int, mode: str) -> list[int]:
+    """The places that are read, by walking to and fro over the axis."""
+    if mode == "circular":
+        cycle = list(range(n))
+    elif mode == "symmetric":
+        cycle = [*range(n), *reversed(range(n))]
+    else:
+        cycle = [*range(n), *reversed(range(1, n - 1))]
+    return [cycle[j % len(cycle)] for j in range(-lo, n + hi)]
+
+
+def depth_to_space(x: npt.ArrayLike, r: int, mode: str = "DCR", dims: int = 2) -> Array:
+    """The reshape and transposition of ONNX ``DepthToSpace``, on ``dims`` spatial axes."""
+    x = exact(x)
+    lead, n = x.shape[: x.ndim - dims - 1], x.shape[x.ndim - dims :]
+    c = x.shape[len(lead)] // r**dims
+    blocks = (*(r for _ in n), c) if mode == "DCR" else (c, *(r for _ in n))
+    split = x.reshape(*lead, *blocks, *n)
+    b = len(lead)
+    first = b if mode == "DCR" else b + 1  # the axis of the first block
+    channel = b + dims if mode == "DCR" else b
+    order = [*range(b), channel]
+    for a in range(dims):
+        order += [b + 1 + dims + a, first + a]
+    y: Array = split.transpose(order).reshape(*lead, c, *(r * v for v in n))
+    return y
+
+
+def space_to_depth(x: npt.ArrayLike, r: int, mode: str = "DCR", dims: int = 2) -> Array:
+    """The reshape and transposition of ONNX ``SpaceToDepth``, on ``dims`` spatial axes."""
+    x = exact(x)
+    lead, n = x.shape[: x.ndim - dims - 1], x.shape[x.ndim - dims :]
+    b, c = len(lead), x.shape[len(lead)]
+    split = x.reshape(*lead, c, *(v for a in n for v in (a // r, r)))
+    blocks = [b + 2 + 2 * a for a in range(dims)]
+    middle = [*blocks, b] if mode == "DCR" else [b, *blocks]
+    order = [*range(b), *middle, *(b + 1 + 2 * a for a in range(dims))]
+    y: Array = split.transpose(order).reshape(*lead, c * r**dims, *(a // r for a in n))
+    return y

@@ -90,3 +90,53 @@ def _neighbours(i: int, n: int, s: int, align: bool) -> list[tuple[int, Fraction
         u = max(Fraction(0), Fraction(2 * i + 1, 2 * s) - Fraction(1, 2))
     low = math.floor(u)
     return [(low, 1 - (u - low)), (min(low + 1, n - 1), u - low)]
+
+
+def resize(
+    x: npt.ArrayLike,
+    length: PerAxis,
+    top: PerAxis,
+    den: PerAxis,
+    start: PerAxis = 0,
+    mode: str = "floor",
+    dims: int | None = None,
+) -> Array:
+    """y[i] is the input at u = (top i + start) / den, on every axis, rounded or interpolated.
+
+    The input is continued beyond its ends by the end entries.  Source: ONNX ``Resize``, of which
+    these are the nearest modes and the linear one.
+    """
+    x = exact(x)
+    n = spatial(x.shape, dims)
+    lead, size = x.shape[: x.ndim - len(n)], per_axis(length, len(n), "length", 1)
+    steps = [
+        per_axis(v, len(n), name) for v, name in ((top, "top"), (start, "start"), (den, "den"))
+    ]
+    ends = [
+        [_spots(Fraction(t * i + s, q), v, mode) for i in range(m)]
+        for v, m, t, s, q in zip(n, size, *steps, strict=True)
+    ]
+    y = zeros(lead + size)
+    for b in indices(lead):
+        for i in indices(size):
+            for corner in itertools.product(*(ends[a][p] for a, p in enumerate(i))):
+                j = tuple(place for place, _ in corner)
+                if x[b + j]:
+                    y[b + i] += math.prod(weight for _, weight in corner) * x[b + j]
+    return y
+
+
+def _spots(u: Fraction, n: int, mode: str) -> list[tuple[int, Fraction]]:
+    low, rest = math.floor(u), u - math.floor(u)
+    if mode == "linear":
+        near = [(low, 1 - rest), (low + 1, rest)]
+    else:
+        half = Fraction(1, 2)
+        up = {
+            "floor": False,
+            "ceil": rest > 0,
+            "round_prefer_floor": rest > half,
+            "round_prefer_ceil": rest >= half,
+        }[mode]
+        near = [(low + 1 if up else low, Fraction(1))]
+    return [(min(max(place, 0), n - 1), weight) for place, weight in near]

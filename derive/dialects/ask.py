@@ -1,0 +1,148 @@
+"""Shape questions in a framework's own words: the functions behind ``derive shape``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from derive.claims.parse import ClaimError
+from derive.dialects.calls import Assigned, Call, read_calls
+from derive.errors import WrongInput
+
+if TYPE_CHECKING:
+    from derive.dialects.chain_shape import ChainShape
+    from derive.dialects.question import LayerShape
+    from derive.dialects.solve import Solutions
+
+Sizes = int | str | Sequence[Any] | None
+
+
+def shape(
+    call: str,
+    input: Sizes = None,  # noqa: A002  as the command line calls it
+    output: Sizes = None,
+    weights: Mapping[str, Sizes] | None = None,
+    dialect: str | None = None,
+) -> LayerShape | ChainShape:
+    """The output shape of a call, or of a chain of calls, in a framework's own words.
+
+    Args:
+        call: the call as people write it (``nn.Conv2d(3, 16, 3, stride=2)``), ``nn.Sequential(…)``, or
+            a short program of assignments.  It is parsed, never run; names are sizes or tensors.
+        input: the whole input shape in the framework's order, or the spatial lengths alone, or one
+            length for all of them; ints, names, or text as ``"1,3,28,28"``.  What is not given gets
+            names, and the answer is a formula.
+        output: an output length or shape; the answer then has all inputs that give it.
+        weights: shapes of tensors beside the input, by name; ``""`` names the first.
+        dialect: the framework, where a name could be of several.
+
+    Returns:
+        A :class:`derive.dialects.question.LayerShape` for one call,
+        a :class:`derive.dialects.chain_shape.ChainShape` for several.
+
+    Raises:
+        derive.errors.WrongInput: for what cannot be read and what the framework refuses.
+
+    >>> import derive
+    >>> found = derive.shape("nn.Conv2d(3, 16, 3, stride=2, padding=1)", input=(1, 3, 28, 28))
+    >>> found.output, str(found.axes[1].inverse), found.axes[1].output_padding
+    ((1, 16, 14, 14), '27 and 28', 1)
+    >>> chain = derive.shape("nn.Sequential(nn.MaxPool1d(4), nn.Upsample(scale_factor=4))")
+    >>> str(chain.axes[0].returns)
+    'all L_in divisible by 4'
+    """
+    statements = read(call)
+    x, wanted = sizes(input, "input"), sizes(output, "output")
+    others = {name: sizes(s, f"weight {name}") or () for name, s in (weights or {}).items()}
+    from derive.dialects.chain import is_chain
+
+    if is_chain(statements):
+        from derive.dialects.chain_shape import chain_shape
+
+        return chain_shape(statements, x, wanted, others, dialect)
+    from derive.dialects.question import layer_shape
+
+    written = statements[0].value
+    if not isinstance(written, Call):
+        raise WrongInput(f"reading {call!r}: this is no call; write one, as nn.Conv2d(3, 16, 3)")
+    return layer_shape(written, x, wanted, others, dialect)
+
+
+def solve_shape(
+    call: str,
+    input: Sizes = None,  # noqa: A002  as the command line calls it
+    output: Sizes = None,
+    scale: Fraction | int | str | None = None,
+    ranges: Mapping[str, tuple[int, int]] | None = None,
+    weights: Mapping[str, Sizes] | None = None,
+    dialect: str | None = None,
+) -> Solutions:
+    """All values of the names in a call that take ``input`` to ``output``, or scale *every* input.
+
+    Args:
+        call: a call or chain with names for what is unknown.
+        input: the input length(s), with ``output``.
+        output: the output length(s) to reach.
+        scale: instead of both: the factor by which every input length is to change; for ``1/2``,
+            every even one.
+        ranges: bounds by name, both included; by default 1 to 8, and 0 to 8 for paddings.
+        weights: as for :func:`shape`.
+        dialect: as for :func:`shape`.
+
+    Returns:
+        All solutions within the ranges, and all solutions at all where only strides and other
+        factors are bounded.
+
+    Raises:
+        derive.errors.WrongInput: for what cannot be read.
+        derive.errors.NotSupported: for too many choices.
+
+    >>> import derive
+    >>> found = derive.solve_shape("nn.Conv1d(1, 1, k, stride=2, padding=p)", scale="1/2")
+    >>> [f.condition for f in found.families]
+    ['2·p + 1 ≤ k ≤ 2·p + 2']
+    """
+    from derive.dialects.solve import solve
+
+    factor = None if scale is None else _factor(scale)
+    others = {name: sizes(s, f"weight {name}") or () for name, s in (weights or {}).items()}
+    return solve(
+        read(call),
+        sizes(input, "input"),
+        sizes(output, "output"),
+        scale=factor,
+        ranges=ranges,
+        weights=others,
+        dialect=dialect,
+    )
+
+
+def read(text: str) -> tuple[Assigned, ...]:
+    """The statements of a text; a message about what cannot be read speaks of a call."""
+    try:
+        return read_calls(text)
+    except ClaimError as error:
+        said = str(error).replace("reading the claim", "reading the call", 1)
+        raise WrongInput(said) from None
+
+
+def sizes(given: Sizes, what: str) -> tuple[Any, ...] | None:
+    """A shape that was given as an int, as text or as a sequence."""
+    from derive.dialects.request import parse_shape
+
+    if given is None:
+        return None
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        given = ",".join(map(str, given))
+    return parse_shape(str(given), f"--{what}")
+
+
+def _factor(scale: Fraction | int | str) -> Fraction:
+    try:
+        found = Fraction(scale)
+    except (ValueError, ZeroDivisionError):
+        found = Fraction(0)
+    if found <= 0:
+        raise WrongInput(f"--scale {scale}: it is no factor; give a positive number as 2 or 1/2")
+    return found

@@ -1,0 +1,435 @@
+"""Chains of calls: ``nn.Sequential(…)``, ``keras.Sequential([…])``, and programs of assignments.
+
+A program is read, never run: each line's call is applied to the shapes that its names stand for.
+Concatenations and sums (the skip connections of a U-Net) need equal lengths, so that a program may be
+defined for some input lengths only; those are found, all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from derive.dialects.calls import Assigned, Call, Sum, show
+from derive.dialects.calls import Name as Tensor
+from derive.dialects.explain import refusal
+from derive.dialects.field import Field, behind, joined
+from derive.dialects.geometry import reaches, stages
+from derive.dialects.named import shape_form, with_names
+from derive.dialects.registry import DIALECTS, find, known, number, spelled
+from derive.dialects.request import Shape, ask, bind_call
+from derive.errors import WrongInput
+from derive.expr import FALSE, TRUE, Cond, Expr, eq, lift, size
+
+SEQUENCES = ("Sequential",)
+CONCATENATIONS = ("cat", "concat", "concatenate", "Concatenate", "merge")
+SUMS = ("add", "Add")
+FLATTENING = ("Flatten", "flatten")
+DENSE = ("Dense",)
+INPUTS = ("Input", "InputLayer")
+KEEPING = {  # they work on each element, or along channels: the shape stays
+    "Activation", "AlphaDropout", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d",
+    "BatchNormalization", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "ELU", "GELU",
+    "GaussianNoise", "GroupNorm", "GroupNormalization", "Hardswish", "Identity",
+    "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LayerNormalization", "LeakyReLU",
+    "Mish", "PReLU", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softmax", "Softplus",
+    "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Tanh", "batch_norm",
+    "dropout", "dropout2d", "elu", "gelu", "identity", "leaky_relu", "mish", "relu",
+    "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "tanh",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor in a program: its shape with the letters of its axes, and what it sees of the input.
+
+    ``fields`` has one entry for each spatial letter.
+    """
+
+    shape: Shape
+    layout: str
+    fields: tuple[tuple[str, Field | None], ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: a call, and the value behind it."""
+
+    call: str
+    value: Value
+    inputs: tuple[Shape, ...]
+
+
+@dataclass
+class Run:
+    """What is known while a program is read."""
+
+    given: Sequence[Any] | None
+    weights: Mapping[str, Sequence[Any]]
+    dialect: str | None
+    rows: list[Row] = field(default_factory=list)
+    requires: list[Cond] = field(default_factory=list)
+    values: dict[str, Value] = field(default_factory=dict)
+    layers: dict[str, Call] = field(default_factory=dict)
+    sequences: set[str] = field(default_factory=set)
+    current: Value | None = None
+    start: Value | None = None
+    letters: Shape = ()
+    written: Shape | None = None  # the shape that an Input layer says, without the batch
+
+
+def is_chain(statements: Sequence[Assigned]) -> bool:
+    """Is the text more than one call of a layer?"""
+    if len(statements) != 1:
+        return True
+    value = statements[0].value
+    if not isinstance(value, Call):
+        return isinstance(value, Sum)
+    if _last(value.name) in (*SEQUENCES, *CONCATENATIONS):
+        return True
+    return any(isinstance(a, Call) for a in (*value.arguments, *value.on))
+
+
+def run(
+    statements: Sequence[Assigned],
+    x: Sequence[Any] | None = None,
+    weights: Mapping[str, Sequence[Any]] | None = None,
+    dialect: str | None = None,
+) -> Run:
+    """Read a program with the given input shape, or with names for it.
+
+    Raises :class:`derive.errors.WrongInput` where the framework refuses a line; the message names it.
+    """
+    state = Run(x, weights or {}, dialect or _common(statements))
+    called = {c.name for s in statements for c in _calls(s.value)}
+    for s in statements:
+        _statement(s, state, called)
+    if not state.rows:
+        raise WrongInput(
+            "reading the program: it applies no layer; write at least one call, as nn.Conv2d(3, 16, 3)"
+        )
+    return state
+
+
+def _common(statements: Sequence[Assigned]) -> str | None:
+    """The dialect that has all calls of the program that are known at all, if there is one.
+
+    ``UpSampling2D`` beside ``Convolution2D`` is that of the old Keras.
+    """
+    written = [spelled(c) for s in statements for c in _calls(s.value)]
+    found = [c for c in written if known(c.name)]
+    for dialect in DIALECTS:
+        if found and all(_of(c, dialect.name) for c in found):
+            return dialect.name
+    return None
+
+
+def _of(written: Call, dialect: str) -> bool:
+    try:
+        return find(written.name, replace(written, on=()), dialect).dialect == dialect
+    except WrongInput:
+        return False
+
+
+def _calls(value: Any) -> Iterator[Call]:
+    if isinstance(value, Call):
+        yield value
+        for part in (*value.arguments, *(v for _, v in value.keywords), *value.on):
+            yield from _calls(part)
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _calls(part)
+    elif isinstance(value, Sum):
+        yield from _calls(value.left)
+        yield from _calls(value.right)
+
+
+def _last(name: str) -> str:
+    return name.rsplit(".", 1)[-1]
+
+
+def _statement(s: Assigned, state: Run, called: set[str]) -> None:
+    value = s.value
+    if isinstance(value, Call) and not value.on and _is_layer(value, state):
+        if s.target in called:
+            state.layers[s.target] = value
+            return
+        if _last(value.name) in SEQUENCES and not value.arguments:
+            state.sequences.add(s.target)
+            return
+    found = _evaluate(value, state)
+    state.current = found
+    if s.target:
+        state.values[s.target] = found
+
+
+def _is_layer(value: Call, state: Run) -> bool:
+    """Is it an object that is applied later, not a result?"""
+    if _last(value.name) in SEQUENCES:
+        return True
+    if value.name in state.layers or _special(value) or not known(spelled(value).name):
+        return False
+    return not bind_call(value, state.dialect)[0].tensors
+
+
+def _special(value: Call) -> bool:
+    return _last(value.name) in (*CONCATENATIONS, *SUMS, *INPUTS) and not known(value.name)
+
+
+def _evaluate(value: Any, state: Run) -> Value:
+    if isinstance(value, Tensor):
+        return _tensor(value, state)
+    if isinstance(value, Sum) and value.sign == "+":
+        return _together(str(value), (value.left, value.right), None, state)
+    if not isinstance(value, Call):
+        raise WrongInput(f"reading the program: {show(value)} is no tensor; write a call or a name")
+    return _call(value, state)
+
+
+def _tensor(name: Tensor, state: Run) -> Value:
+    if name.name in state.values:
+        return state.values[name.name]
+    if state.start is None or name.shape is not None:
+        shape = None if name.shape is None else tuple(lift(number(v)) for v in name.shape)
+        return _unknown(name.name, shape, first=state.start is None)
+    return _unknown(name.name, None, first=False)
+
+
+def _unknown(name: str, shape: Shape | None, first: bool) -> Value:
+    """A tensor whose axes the call that takes it tells; ``?`` marks the program's own input."""
+    return Value(shape or (), f"?{name}" if first else f"!{name}", ())
+
+
+def _call(value: Call, state: Run) -> Value:
+    last = _last(value.name)
+    if value.name in state.layers:
+        return _applied(state.layers[value.name], value.arguments, state)
+    if last in SEQUENCES:
+        return _sequence(value, state)
+    if last == "add" and value.name.rpartition(".")[0] in state.sequences:
+        inner = value.arguments[0] if value.arguments else None
+        if not isinstance(inner, Call):
+            raise WrongInput(f"{value}: a layer was expected; write one inside")
+        return _call(inner, state)
+    if last in INPUTS and not known(value.name):
+        return _input(value, state)
+    if last in CONCATENATIONS and not known(value.name):
+        return _concatenated(value, state)
+    if last in SUMS and not known(value.name):
+        parts = value.on or value.arguments
+        terms = parts[0] if len(parts) == 1 and isinstance(parts[0], tuple) else parts
+        return _together(str(value), terms, None, state)
+    return _applied(value, value.on, state)
+
+
+def _sequence(value: Call, state: Run) -> Value:
+    layers = value.arguments
+    if len(layers) == 1 and isinstance(layers[0], tuple):
+        layers = layers[0]
+    here = _evaluate(value.on[0], state) if value.on else state.current
+    for layer in layers:
+        if not isinstance(layer, Call):
+            raise WrongInput(f"{value.name}: {show(layer)} is no layer; write layers inside")
+        state.current = here
+        here = _call(layer, state)
+    if here is None:
+        raise WrongInput(f"{value.name}: it has no layers; write them inside")
+    return here
+
+
+def _input(value: Call, state: Run) -> Value:
+    shape = dict(value.keywords).get("shape", dict(value.keywords).get("input_shape"))
+    if shape is None and value.arguments:
+        shape = value.arguments[0]
+    if not isinstance(shape, tuple):
+        raise WrongInput(f"{value}: it has no shape; write it, as Input(shape=(28, 28, 3))")
+    state.written = _lengths(shape)
+    return _unknown("the input", None, first=True)
+
+
+def _lengths(shape: Sequence[Any]) -> Shape:
+    """The shape that an input layer says; None is any length."""
+    return tuple(size(f"n{i}") if v is None else lift(number(v)) for i, v in enumerate(shape))
+
+
+def _applied(written: Call, to: Sequence[Any], state: Run) -> Value:
+    """A layer or a function applied to its input."""
+    if not known(spelled(written).name):
+        if _last(written.name) in (*KEEPING, *FLATTENING, *DENSE):
+            return _kept(written, to, state)
+        bind_call(written, state.dialect)  # says what is unknown
+    spec, _ = bind_call(written, state.dialect)
+    if spec.tensors:
+        keywords = dict(written.keywords)
+        first = keywords.get(spec.tensors[0], written.arguments[0] if written.arguments else None)
+        source = _evaluate(first, state)
+    elif to:
+        source = _evaluate(to[0], state)
+    else:
+        source = state.current or _unknown("the input", None, first=True)
+    return _layer(replace(written, on=()), source, state)
+
+
+def _layer(written: Call, source: Value, state: Run) -> Value:
+    first = source.layout.startswith("?")
+    shape: Sequence[Any] | None = source.shape or None
+    if first and state.start is None:
+        shape = state.given if state.given is not None else shape
+        said = dict(written.keywords).get("input_shape")
+        if shape is None and isinstance(said, tuple) and state.written is None:
+            state.written = _lengths(said)
+        if shape is None and state.written is not None:
+            shape = (size("N"), *state.written)
+    try:
+        asked = ask(written, shape, state.weights, state.dialect)
+        form = shape_form(asked.layer, asked.x, asked.given)
+        if any(c == FALSE for c in form.requires):
+            steps = stages(asked.layer, asked.x, asked.given)
+            raise WrongInput(refusal(asked, with_names(asked), steps))
+        steps = stages(asked.layer, asked.x, asked.given)
+    except WrongInput as error:
+        raise WrongInput(f"layer {len(state.rows) + 1}, {error}") from None
+    spatial = [a for a in asked.layout if a in "DHW"]
+    before = dict(source.fields)
+    if source.layout[:1] in "?!":
+        x = asked.x if first else _renamed(asked.x, source.layout[1:])
+        source = Value(x, asked.layout, tuple((a, Field()) for a in spatial))
+        if first and state.start is None:
+            state.start, state.letters = source, asked.letters
+        if not first:
+            return _layer(written, source, state)
+        before = dict(source.fields)
+    dims = asked.layer.dims
+    layout = asked.layer.output or asked.layer.layout
+    if len(asked.x) < len(asked.layer.layout):
+        layout = layout.replace("N", "")
+    if len(layout) != len(form.shape):
+        layout = "".join("NC?????"[i] for i in range(len(form.shape)))
+    fields = tuple(
+        (a, behind(before.get(a), reaches(steps, i, dims))) for i, a in enumerate(spatial)
+    )
+    state.requires += [c for c in form.requires if c != TRUE]
+    value = Value(form.shape, layout, fields)
+    state.rows.append(Row(asked.written, value, (asked.x,)))
+    return value
+
+
+def _renamed(x: Shape, name: str) -> Shape:
+    """Names for the axes of a second unknown tensor."""
+    plain = name.replace(".", "_")
+    change = {
+        s: size(f"{plain}_{s.name}") for e in x for s in e.symbols() if s.name.endswith("_in")
+    }
+    return tuple(e.subst(change) for e in x)
+
+
+def _kept(written: Call, to: Sequence[Any], state: Run) -> Value:
+    """A call that works on each element."""
+    source = _evaluate(to[0], state) if to else state.current
+    if not to and written.arguments and isinstance(written.arguments[0], (Tensor, Call)):
+        source = _evaluate(written.arguments[0], state)
+    if source is None or source.layout[:1] in "?!":
+        raise WrongInput(
+            f"{written}: the axes of its input are not known yet; write a layer before it"
+        )
+    found = source
+    if _last(written.name) in FLATTENING:
+        total = lift(1)
+        for n in source.shape[1:]:
+            total = total * n
+        found = Value((source.shape[0], total), "NC", ())
+    elif _last(written.name) in DENSE:
+        units = dict(written.keywords).get("units", (*written.arguments, None)[0])
+        if not isinstance(units, (int, Tensor)):
+            raise WrongInput(f"{written}: the number of units is missing; write Dense(10)")
+        found = replace(source, shape=(*source.shape[:-1], lift(number(units))))
+    state.rows.append(Row(_shown(written), found, (source.shape,)))
+    return found
+
+
+def _shown(written: Call) -> str:
+    return str(replace(written, on=(), on_keywords=()))
+
+
+def _concatenated(value: Call, state: Run) -> Value:
+    keywords = dict(value.keywords)
+    parts = value.on or value.arguments
+    terms = parts[0] if parts else keywords.get("tensors", keywords.get("values"))
+    if not isinstance(terms, tuple):
+        raise WrongInput(f"{value}: a list of tensors was expected; write {value.name}([a, b])")
+    axis = next((keywords[k] for k in ("dim", "axis", "concat_axis") if k in keywords), None)
+    if axis is None and len(value.arguments) > 1 and not value.on:
+        axis = value.arguments[1]
+    if _last(value.name) == "merge" and keywords.get("mode", "sum") == "sum":
+        return _together(str(value), terms, None, state)
+    if axis is None:
+        axis = -1 if _last(value.name) in ("Concatenate", "concatenate") else 0
+    if not isinstance(axis, int):
+        raise WrongInput(f"{value}: the axis is no number; give one")
+    return _together(str(value), terms, axis, state)
+
+
+def _together(text: str, terms: Sequence[Any], axis: int | None, state: Run) -> Value:
+    """Tensors of equal shape, side by side along ``axis`` or added."""
+    values = [_evaluate(t, state) for t in terms]
+    known_one = next((v for v in values if v.layout[:1] not in "?!"), None)
+    if known_one is None:
+        raise WrongInput(f"{text}: no shape is known of what it takes; write its layers first")
+    spatial = {a for a in known_one.layout if a in "DHW"}
+    found = []
+    for v in values:
+        if v.layout[:1] in "?!":
+            names = _beside(known_one, v.layout[1:])
+            v = Value(v.shape or names, known_one.layout, tuple((a, None) for a in sorted(spatial)))
+        found.append(v)
+    rank = len(known_one.shape)
+    if any(len(v.shape) != rank for v in found):
+        raise WrongInput(f"{text}: the tensors have different numbers of axes; reshape one of them")
+    if axis is not None and not -rank <= axis < rank:
+        raise WrongInput(f"{text}: there is no axis {axis} of {rank}; give one of 0 to {rank - 1}")
+    at = None if axis is None else axis % rank
+    for i in range(rank):
+        for v in found:
+            same = eq(v.shape[i], known_one.shape[i])
+            if i == at or same == TRUE:
+                continue
+            if same == FALSE:
+                shapes = " and ".join(f"({', '.join(map(str, w.shape))})" for w in found)
+                raise WrongInput(
+                    f"layer {len(state.rows) + 1}, {text}: the shapes {shapes} differ along axis {i}; "
+                    "choose an input length for which they agree (leave --input out to see which)"
+                )
+            state.requires.append(same)
+    shape = tuple(_total(found, i) if i == at else n for i, n in enumerate(known_one.shape))
+    fields = tuple((a, _meet([dict(v.fields).get(a) for v in found])) for a, _ in known_one.fields)
+    value = Value(shape, known_one.layout, fields)
+    state.rows.append(Row(text, value, tuple(v.shape for v in found)))
+    return value
+
+
+def _beside(value: Value, name: str) -> Shape:
+    """The shape of a tensor that is only met beside a known one: names for its channels."""
+    plain = name.replace(".", "_")
+    return tuple(
+        size(f"{plain}_{'L' if a == 'W' and 'H' not in value.layout else a}")
+        if a != "N"
+        else value.shape[i]
+        for i, a in enumerate(value.layout)
+    )
+
+
+def _total(values: Sequence[Value], axis: int) -> Expr:
+    total = lift(0)
+    for v in values:
+        total = total + v.shape[axis]
+    return total
+
+
+def _meet(fields: Sequence[Field | None]) -> Field | None:
+    result = fields[0]
+    for f in fields[1:]:
+        if result is None or f is None:
+            return None
+        result = joined(result, f)
+    return result

@@ -1,0 +1,142 @@
+"""ONNX nodes for steps of our operators (channels first)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+
+from derive.dialects.emit.common import Lines, Piece, nested
+from derive.expr import Expr
+
+MODES = {"zero": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+AUTO = ("SAME_UPPER", "SAME_LOWER")
+
+
+def conv(piece: Piece) -> Iterator[Lines]:
+    """``Conv`` with amounts, or with ``auto_pad``."""
+    if any(e != 1 for e in piece.axes("base_dilation")):
+        return
+    mode = piece.parameters.get("padding_mode", "zero")
+    k = piece.kernel[2:]
+    plain = [
+        f"kernel_shape={_list(k)}",
+        f"strides={_list(piece.axes('stride'))}",
+        f"dilations={_list(piece.axes('dilation'))}",
+        f"group={piece.parameters.get('groups', 1)}",
+    ]
+    if mode != "zero":
+        yield (_pad(piece.pairs(), MODES[mode]), _node("Conv", plain))
+        return
+    yield (_node("Conv", [*plain, f"pads={_pads(piece.pairs())}"]),)
+    for auto in AUTO:
+        yield (_node("Conv", [*plain, f"auto_pad={auto!r}"]),)
+
+
+def conv_transpose(piece: Piece) -> Iterator[Lines]:
+    """``ConvTranspose`` with amounts."""
+    padding = piece.pairs()
+    ends = [(lo, hi) for lo, hi in padding]
+    yield (
+        _node(
+            "ConvTranspose",
+            [
+                f"kernel_shape={_list(piece.kernel[2:])}",
+                f"strides={_list(piece.axes('stride'))}",
+                f"dilations={_list(piece.axes('dilation'))}",
+                f"group={piece.parameters.get('groups', 1)}",
+                f"pads={_pads(ends)}",
+                f"output_padding={_list(piece.axes('output_padding', 0))}",
+            ],
+        ),
+    )
+
+
+def pool(name: str) -> Callable[[Piece], Iterator[Lines]]:
+    """``AveragePool`` or ``MaxPool``."""
+
+    def write_pool(piece: Piece) -> Iterator[Lines]:
+        if piece.parameters.get("divisor_override") is not None:
+            return
+        k = piece.axes("k")
+        s = piece.axes("stride") if piece.parameters.get("stride") is not None else k
+        settings = [
+            f"kernel_shape={_list(k)}",
+            f"strides={_list(s)}",
+            f"dilations={_list(piece.axes('dilation'))}",
+        ]
+        if piece.parameters.get("ceil_mode"):
+            settings.append("ceil_mode=1")
+        if name == "AveragePool" and piece.parameters.get("count_include_pad", True):
+            settings.append("count_include_pad=1")
+        yield (_node(name, [*settings, f"pads={_pads(piece.pairs())}"]),)
+        for auto in AUTO:
+            yield (_node(name, [*settings, f"auto_pad={auto!r}"]),)
+
+    return write_pool
+
+
+def global_pool(piece: Piece) -> Iterator[Lines]:
+    """``GlobalAveragePool``."""
+    if piece.operator == "global_avg_pool" or all(m == 1 for m in piece.axes("m")):
+        yield ("onnx.GlobalAveragePool()",)
+
+
+def pad(piece: Piece) -> Iterator[Lines]:
+    """``Pad``."""
+    yield (_pad(piece.pairs(), MODES[piece.parameters.get("mode", "zero")]),)
+
+
+def crop(piece: Piece) -> Iterator[Lines]:
+    """``Pad`` with negative amounts."""
+    yield (_pad([(-lo, -hi) for lo, hi in piece.pairs("amount")], "constant"),)
+
+
+def shuffle(piece: Piece) -> Iterator[Lines]:
+    """``DepthToSpace`` in PyTorch's order of the channels, ``SpaceToDepth``."""
+    if piece.dims != 2:
+        return
+    r = piece.parameters["r"]
+    if piece.operator == "depth_to_space":
+        yield (f"onnx.DepthToSpace(blocksize={r}, mode={piece.parameters['mode']!r})",)
+    else:
+        yield (f"onnx.SpaceToDepth(blocksize={r})",)
+
+
+def _node(name: str, settings: Sequence[str]) -> str:
+    return f"onnx.{name}({', '.join(settings)})"
+
+
+def _list(values: Sequence[Expr]) -> str:
+    return nested(tuple(values), "[]")
+
+
+def _pads(padding: Sequence[tuple[Expr, Expr]]) -> str:
+    return _list([*(lo for lo, _ in padding), *(hi for _, hi in padding)])
+
+
+def _pad(padding: Sequence[tuple[Expr, Expr]], mode: str) -> str:
+    extra = "" if mode == "constant" else f", mode={mode!r}"
+    none = [(0, 0), (0, 0)]
+    return f"onnx.Pad(pads={_pads([*none, *padding])}{extra})"  # type: ignore[list-item]
+
+
+PIECES: dict[str, Callable[[Piece], Iterator[Lines]]] = {
+    "correlate": conv,
+    "conv_transpose": conv_transpose,
+    "avg_pool": pool("AveragePool"),
+    "max_pool": pool("MaxPool"),
+    "global_avg_pool": global_pool,
+    "adaptive_avg_pool": global_pool,
+    "pad": pad,
+    "crop": crop,
+    "depth_to_space": shuffle,
+    "space_to_depth": shuffle,
+}
+
+
+def write(parts: Sequence[Piece]) -> Iterator[Lines]:
+    """Programs of ONNX nodes, the simplest first."""
+    if any(p.operator not in PIECES for p in parts):
+        return
+    for ways in product(*(list(PIECES[p.operator](p)) for p in parts)):
+        yield tuple(line for part in ways for line in part)

@@ -1,0 +1,215 @@
+"""What a shape question asks: the call, the shapes that are given, and names for those that are not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from derive.dialects.calls import Call, show
+from derive.dialects.calls import Name as Tensor
+from derive.dialects.layer import Layer, fitted, planned
+from derive.dialects.registry import DIALECTS, Spec, find, layer_of, number, spelled
+from derive.errors import WrongInput
+from derive.expr import All, Eq, Expr, Sym, lift, size, symbol
+
+Shape = tuple[Expr, ...]
+LETTERS = {"N": "N", "C": "C_in", "D": "D_in", "H": "H_in", "W": "W_in"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call that is bound, its input shape, and the shapes of the tensors that the caller gives."""
+
+    written: str
+    spec: Spec
+    layer: Layer
+    x: Shape
+    letters: Shape  # the input shape in the dialect's words, whatever was given
+    given: Mapping[str, Shape]
+
+    @property
+    def layout(self) -> str:
+        """The letters of the axes that the input has."""
+        return letters_of(self.layer.layout, len(self.x))
+
+
+def letters_of(layout: str, rank: int) -> str:
+    """The layout of a tensor that may lack its batch axis."""
+    return layout if rank == len(layout) else layout.replace("N", "")
+
+
+def parse_shape(text: str, what: str) -> tuple[Any, ...]:
+    """A shape as people write it: ``1,3,28,28``, ``28x28``, ``28`` or with names, ``N,3,H,2*n``.
+
+    >>> parse_shape("1x3x28x28", "--input")
+    (1, 3, 28, 28)
+    """
+    plain = text.strip().strip("()[]").strip().rstrip(",")
+    if re.fullmatch(r"[0-9]+(x[0-9]+)+", plain):
+        plain = plain.replace("x", ",")
+    from derive.dialects.calls import read_calls
+
+    try:
+        value = read_calls(f"({plain},)")[-1].value
+        found = tuple(number(v) for v in value) if isinstance(value, tuple) else ()
+    except WrongInput:
+        found = ()
+    if not found or not all(isinstance(v, (int, Expr)) and v is not True for v in found):
+        raise WrongInput(
+            f"{what} {text}: this is no shape; write numbers or names as 1,3,28,28 or 28x28 or N,3,H,W"
+        )
+    for v in found:
+        if isinstance(v, int) and v < 1:
+            raise WrongInput(f"{what} {text}: {v} is no length; lengths are 1 or more")
+    return found
+
+
+def bind_call(written: Call, dialect: str | None = None) -> tuple[Spec, Layer]:
+    """The call and its layer.
+
+    Raises :class:`derive.errors.WrongInput` for an unknown call, or one of another dialect.
+    """
+    meant = spelled(written)
+    prefer = _dialect(dialect)
+    spec = find(meant.name, meant, prefer)
+    if dialect is not None and spec.dialect.lower() != dialect.lower():
+        raise WrongInput(
+            f"--dialect {dialect}: {spec.name} is a call of {spec.dialect}; "
+            "leave --dialect out, or write the other framework's call"
+        )
+    return spec, layer_of(written, prefer)
+
+
+def _dialect(name: str | None) -> str:
+    """The name of a dialect as it is registered."""
+    if name is None:
+        return ""
+    for d in DIALECTS:
+        if d.name.lower() == name.lower():
+            return d.name
+    known = ", ".join(d.name for d in DIALECTS)
+    raise WrongInput(f"--dialect {name}: it is none of {known}; choose one of them")
+
+
+def ask(
+    written: Call,
+    x: Sequence[Any] | None = None,
+    weights: Mapping[str, Sequence[Any]] | None = None,
+    dialect: str | None = None,
+) -> Asked:
+    """The question about one call.
+
+    ``x`` is the whole input shape in the framework's order, or only its spatial lengths, or one
+    length for all of them; what is not given gets the names ``N``, ``C_in``, ``H_in`` …
+    """
+    spec, layer = bind_call(written, dialect)
+    shapes = {**_written_shapes(spec, written), **_weights(layer, weights or {})}
+    first = shapes.pop(spec.tensors[0], None) if spec.tensors else None
+    if written.on and isinstance(written.on[0], Tensor) and written.on[0].shape is not None:
+        first = tuple(lift(number(v)) for v in written.on[0].shape)
+    entries = tuple(map(lift, x)) if x is not None else first
+    if entries is not None and len(entries) > layer.dims and len(entries) > 1:
+        layer = fitted(layer, len(entries)) if layer.refit else layer
+    letters = names_of(layer)
+    given = dict(shapes)
+    for name in layer.tensors:
+        bound = layer.arguments.get(name)
+        if name not in given and bound is not None:
+            given[name] = _stand_in(bound, name, layer.dims)
+    if entries is None:
+        full = letters
+    else:
+        full, letters = complete(layer, entries, letters)
+    return Asked(str(spelled(written)), spec, layer, channels(layer, full, given), letters, given)
+
+
+def names_of(layer: Layer) -> Shape:
+    """Names for the axes of the input."""
+    one = {"W": "L_in"} if layer.dims == 1 else {}
+    return tuple(size(one.get(a, LETTERS.get(a, f"{a}_in"))) for a in layer.layout)
+
+
+def complete(layer: Layer, entries: Shape, letters: Shape) -> tuple[Shape, Shape]:
+    """The whole input shape from what was given, and the names for its axes."""
+    rank = len(layer.layout)
+    if len(entries) == rank:
+        return entries, letters
+    if len(entries) == rank - 1 and layer.unbatched and len(entries) != layer.dims:
+        kept = tuple(v for v, a in zip(letters, layer.layout, strict=True) if a != "N")
+        return entries, kept
+    if len(entries) in (1, layer.dims):
+        spatial = iter(entries * (layer.dims // len(entries)))
+        return tuple(
+            next(spatial) if a in "DHW" else v for v, a in zip(letters, layer.layout, strict=True)
+        ), letters
+    ranks = f"{rank}" + (f", {rank - 1} (no batch)" if layer.unbatched else "")
+    raise WrongInput(
+        f"{layer.name}: the input ({', '.join(map(str, entries))}) has {len(entries)} axes; give "
+        f"{ranks} in the order {layer.layout}, or the {layer.dims} spatial "
+        f"length{'s' if layer.dims > 1 else ''} alone"
+    )
+
+
+def channels(layer: Layer, x: Shape, given: Mapping[str, Shape]) -> Shape:
+    """The input with the channels that the call needs, where they are not given."""
+    layout = letters_of(layer.layout, len(x))
+    if "C" not in layout:
+        return x
+    at = layout.index("C")
+    unknown = x[at].symbol
+    if unknown is None or unknown.name != LETTERS["C"]:
+        return x
+    needed = needed_channels(layer, x, given, unknown)
+    return x if needed is None else (*x[:at], needed, *x[at + 1 :])
+
+
+def needed_channels(
+    layer: Layer, x: Shape, given: Mapping[str, Shape], unknown: Sym
+) -> Expr | None:
+    """What an equation among the call's requirements says the channels are, or None."""
+    for r in planned(layer, x, given).requires:
+        for cond in r.cond.parts if isinstance(r.cond, All) else (r.cond,):
+            split = cond.expr.coefficient(unknown) if isinstance(cond, Eq) else None
+            if split is not None and split[0] in (lift(1), lift(-1)):
+                return -split[1] if split[0] == 1 else split[1]
+    return None
+
+
+def _written_shapes(spec: Spec, written: Call) -> dict[str, Shape]:
+    """Shapes written beside names: ``F.conv2d(x[1, 3, 28, 28], w[16, 3, 3, 3])``."""
+    import inspect
+
+    meant = spelled(written)
+    parameters = [p for p in inspect.signature(spec.meaning).parameters if p != "dims"]
+    bound = {**dict(zip(parameters, meant.arguments, strict=False)), **dict(meant.keywords)}
+    return {
+        name: tuple(lift(number(v)) for v in bound[name].shape)  # type: ignore[union-attr]
+        for name in spec.tensors
+        if isinstance(bound.get(name), Tensor) and bound[name].shape is not None  # type: ignore[union-attr]
+    }
+
+
+def _weights(layer: Layer, weights: Mapping[str, Sequence[Any]]) -> dict[str, Shape]:
+    found = {}
+    for name, shape in weights.items():
+        known = layer.tensors
+        if name == "" and known:
+            found[known[0]] = tuple(map(lift, shape))
+        elif name in known:
+            found[name] = tuple(map(lift, shape))
+        else:
+            raise WrongInput(
+                f"--weight {name or show(tuple(map(str, shape)))}: {layer.name} takes "
+                f"{'the tensors ' + ', '.join(known) if known else 'no tensors beside its input'}; "
+                + ("name one of them, as NAME=SHAPE" if known else "leave --weight out")
+            )
+    return found
+
+
+def _stand_in(bound: Any, parameter: str, dims: int) -> Shape:
+    """Names for the axes of a kernel whose shape is not known: ``w[0]``, ``w[1]``, …"""
+    named = bound.symbol if isinstance(bound, Expr) else None
+    name = named.name if named is not None else parameter
+    return tuple(symbol(f"{name}[{a}]", 1) for a in range(dims + 2))

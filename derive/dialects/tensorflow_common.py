@@ -1,0 +1,321 @@
+"""What the calls of TensorFlow and of Keras have in common: layouts, SAME padding, steps.
+
+Sources: the documentation of ``tf.nn`` (2.x) and, where it is silent, TensorFlow's
+``python/ops/nn_ops.py`` and ``core/framework/common_shape_fns.cc``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from derive import shapes
+from derive.dialects.layer import SPATIAL, Operand, Plan, Requirement, Shape, Step, integer, step
+from derive.errors import NotSupported, WrongInput
+from derive.expr import Expr, Sym, all_of, eq, lift, maximum, size
+from derive.form import Form, build
+from derive.operators import permute
+
+Pairs = tuple[tuple[Expr, Expr], ...]
+LINEAR = (None, "linear")
+
+
+def kernel_axes(dims: int, last: str = "IO") -> str:
+    """The letters of a kernel in TensorFlow's order: spatial axes, then channels.
+
+    >>> kernel_axes(2), kernel_axes(1, "OI")
+    ('HWIO', 'WOI')
+    """
+    return SPATIAL[dims] + last
+
+
+def channels_first(w: Form) -> Form:
+    """``(*k, a, b)`` as ``(b, a, *k)``: TensorFlow's kernels in the order that our operators take.
+
+    >>> from derive.form import tensor
+    >>> channels_first(tensor("w", 3, 5, 2, 7)).shape == (7, 2, 3, 5)
+    True
+    """
+    dims = w.rank - 2
+    return permute(w, (dims + 1, dims, *range(dims)))
+
+
+def depthwise(w: Form) -> Form:
+    """``(*k, c, q)`` as ``(c·q, 1, *k)``: output channel ``c·q + j`` reads input channel ``c``.
+
+    >>> from derive.form import tensor
+    >>> depthwise(tensor("w", 3, 5, 2, 7)).shape == (14, 1, 3, 5)
+    True
+    """
+    dims = w.rank - 2
+    *k, channels, multiplier = w.shape
+    return build(
+        (channels * multiplier, 1, *k),
+        lambda o, i, *t: w[(*t[:dims], o // multiplier, o % multiplier)],
+    )
+
+
+def spatial_values(value: Any, layout: str, what: str, lengths: str = "1 n n+2") -> Shape:
+    """One value for each spatial axis, of an int or of a list of 1, n or n + 2 values.
+
+    In a list of n + 2 values those of the batch and the channels are 1.  ``lengths`` says which of
+    the three the call takes.  Raises :class:`derive.errors.WrongInput` for another number of values.
+
+    >>> spatial_values((1, 2, 3, 1), "NHWC", "strides") == (2, 3)
+    True
+    """
+    n = len(layout) - 2
+    taken = {"1": 1, "n": n, "n+2": n + 2}
+    known = [taken[word] for word in lengths.split()]
+    if isinstance(value, Expr) and value.constant is None:
+        return (value,) * n  # a name stands for a list that is alike in all axes
+    values = value if isinstance(value, tuple) else (value,)
+    if len(values) not in known:
+        counts = " or ".join(str(c) for c in sorted(set(known)))
+        raise WrongInput(
+            f"{what} has {len(values)} values; TensorFlow takes {counts} for {n} spatial axes"
+        )
+    if len(values) == n + 2:
+        outer = [integer(v, what) for v, a in zip(values, layout, strict=True) if a in "NC"]
+        if any(v.constant is not None and v.constant != 1 for v in outer):
+            raise WrongInput(
+                f"{what} = {_list(values)}: along the batch and the channels it is 1 in the layout "
+                f"{layout}; give 1 there"
+            )
+        values = tuple(v for v, a in zip(values, layout, strict=True) if a not in "NC")
+    elif len(values) == 1:
+        values = values * n
+    return tuple(integer(v, what) for v in values)
+
+
+def _list(values: Sequence[Any]) -> str:
+    return f"[{', '.join(map(str, values))}]"
+
+
+def positive(values: Shape, what: str) -> Shape:
+    """The values, none below 1."""
+    for v in values:
+        if v.constant is not None and v.constant < 1:
+            raise WrongInput(f"{what} = {v}: {what} must be positive; give 1 or more")
+    return values
+
+
+def same(n: Shape, k: Shape, s: Shape, d: Shape) -> Pairs:
+    """SAME padding for each axis, the odd one behind.
+
+    >>> same((lift(6),), (lift(3),), (lift(2),), (lift(1),)) == ((0, 1),)
+    True
+    """
+    found = []
+    for ni, ki, si, di in zip(n, k, s, d, strict=True):
+        total = di * (ki - 1) if si == 1 else lift(shapes.same_total(ni, ki, si, di))
+        found.append((total // 2, total - total // 2))
+    return tuple(found)
+
+
+def explicit(padding: Any, layout: str) -> Pairs:
+    """Amounts ``[[0, 0], [top, bottom], [left, right], [0, 0]]``, in the order of the layout."""
+    if len(padding) != len(layout) or not all(
+        isinstance(p, tuple) and len(p) == 2 for p in padding
+    ):
+        raise WrongInput(
+            f"padding = {_list(padding)}: TensorFlow takes 'SAME', 'VALID' or {len(layout)} pairs "
+            f"in the order {layout}; give [lo, hi] for each axis, [0, 0] for the batch and channels"
+        )
+    found = []
+    for letter, pair in zip(layout, padding, strict=True):
+        lo, hi = (integer(p, "padding") for p in pair)
+        if any(p.constant is not None and p.constant < 0 for p in (lo, hi)):
+            raise WrongInput(
+                f"padding = [{lo}, {hi}]: all elements of explicit paddings are nonnegative; "
+                "crop with a slice"
+            )
+        if letter not in "NC":
+            found.append((lo, hi))
+        elif any(p.constant is not None and p.constant != 0 for p in (lo, hi)):
+            raise WrongInput(
+                f"padding = [{lo}, {hi}] along {letter}: nonzero explicit padding is not supported "
+                "in the batch and channels; give [0, 0] there"
+            )
+    return tuple(found)
+
+
+def amounts(padding: Any, layout: str, n: Shape, k: Shape, s: Shape, d: Shape) -> Pairs:
+    """The padding of a convolution whose input has the lengths ``n``."""
+    if isinstance(padding, tuple):
+        return explicit(padding, layout)
+    if padding == "SAME":
+        return same(n, k, s, d)
+    check_padding(padding)
+    return tuple((lift(0), lift(0)) for _ in k)
+
+
+def check_padding(padding: Any, takes_amounts: bool = True) -> None:
+    """Refuse paddings that TensorFlow does not know."""
+    if padding in ("SAME", "VALID") or (isinstance(padding, tuple) and takes_amounts):
+        return
+    upper = isinstance(padding, str) and padding.upper() in ("SAME", "VALID")
+    more = " or explicit amounts" if takes_amounts else ""
+    hint = f"write {padding.upper()!r}" if upper else "give one of them"
+    raise WrongInput(f"padding = {padding!r}: TensorFlow takes 'SAME' or 'VALID'{more}; {hint}")
+
+
+def correlation(
+    weight: str, s: Shape, p: Pairs, d: Shape, groups: Expr | None = None
+) -> tuple[Step, ...]:
+    """The step of a convolution."""
+    g = lift(1) if groups is None else groups
+    return (
+        step(
+            "correlate", weight=weight, stride=s, padding=p, dilation=d, groups=g, dims=len(s)
+        ),
+    )
+
+
+def groups_of(channels: Expr, read: Expr, made: Expr) -> tuple[Expr, tuple[Requirement, ...]]:
+    """The number of groups that the channels of the input and of the kernel imply.
+
+    Sizes that are not numbers mean one group.
+    """
+    c, i, o = channels.constant, read.constant, made.constant
+    if c is None or i is None:
+        fits = f"the input has {channels} channels but the filter reads {read}; make them equal"
+        return lift(1), (Requirement(eq(channels, read), fits),)
+    if i < 1 or c % i:
+        raise WrongInput(
+            f"the input has {c} channels but the filter reads {i} (input depth must be evenly "
+            f"divisible by filter depth); give a filter of shape (…, {c}, out)"
+        )
+    if o is not None and o % (c // i):
+        raise WrongInput(
+            f"the filter makes {o} channels in {c // i} groups (output depth must be evenly "
+            f"divisible by the number of groups); give a multiple of {c // i}"
+        )
+    return lift(c // i), ()
+
+
+def transposition(
+    weight: str,
+    padding: Any,
+    axes: tuple[Shape, Shape, Shape, Shape, Shape],
+    layout: str,
+    what: str,
+    groups: Expr | None = None,
+) -> tuple[tuple[Step, ...], tuple[Requirement, ...]]:
+    """The gradient of a convolution of an input of lengths ``n``, whose output has the lengths ``m``.
+
+    ``axes`` are ``(m, n, k, s, d)`` and ``what`` is the name of the argument that gives ``n``.
+    """
+    m, n, k, s, d = axes
+    if isinstance(padding, tuple):
+        p = explicit(padding, layout)
+    else:
+        check_padding(padding)
+        p = tuple((lift(0), lift(0)) for _ in k)
+    found, remainders, requires = [], [], []
+    for mi, ni, ki, si, di, (lo, hi) in zip(m, n, k, s, d, p, strict=True):
+        reach = si * (mi - 1) + shapes.effective_length(ki, di)
+        if padding == "SAME":
+            total = di * (ki - 1) if si == 1 else maximum(0, reach - ni)
+            lo, hi = total // 2, total - total // 2
+            first, last = si * (mi - 1) + 1, si * mi
+        else:
+            first, last = reach - lo - hi, reach - lo - hi + si - 1
+        allowed = f"{first} … {last}" if first != last else f"{first}"
+        message = (
+            f"{what} asks for the length {ni}, from which a convolution with padding = "
+            f"{_padding(padding)} does not give the {mi} of the input; give {allowed}"
+        )
+        requires.append(Requirement(all_of(ni >= first, ni <= last, ni >= 1), message))
+        found.append((lo, hi))
+        remainders.append(ni - (reach - lo - hi))
+    made = step(
+        "conv_transpose",
+        weight=weight,
+        stride=s,
+        padding=tuple(found),
+        dilation=d,
+        output_padding=tuple(remainders),
+        groups=lift(1) if groups is None else groups,
+        dims=len(s),
+    )
+    return (made,), tuple(requires)
+
+
+def _padding(padding: Any) -> str:
+    return repr(padding) if isinstance(padding, str) else _list([_list(p) for p in padding])
+
+
+def sizes(value: Any, layout: str, what: str) -> Shape:
+    """A shape given as a list, in the order of the layout; a single name stands for the sizes
+    ``name_N``, ``name_H``, ….
+
+    >>> [str(e) for e in sizes(size("x_shape"), "NWC", "input_sizes")]
+    ['x_shape_N', 'x_shape_W', 'x_shape_C']
+    """
+    if isinstance(value, Expr) and isinstance(value.symbol, Sym):
+        return tuple(size(f"{value.symbol.name}_{letter}") for letter in layout)
+    if not isinstance(value, tuple) or len(value) != len(layout):
+        raise WrongInput(
+            f"{what} has {len(value) if isinstance(value, tuple) else 1} values; "
+            f"give {len(layout)}, in the order {layout}"
+        )
+    return tuple(lift(1) if v is None else integer(v, what) for v in value)
+
+
+def by_letter(shape: Shape, layout: str) -> tuple[Expr, Shape]:
+    """``(channels, spatial lengths)`` of a shape in a layout."""
+    found = dict(zip(layout, shape, strict=True))
+    return found["C"], tuple(found[a] for a in SPATIAL[len(layout) - 2])
+
+
+def bias_operand(use_bias: Any, channels: Expr) -> tuple[Operand, ...]:
+    """The bias of a layer, if it has one."""
+    return (Operand("bias", "O", (channels,)),) if use_bias else ()
+
+
+def activated(activation: Any) -> str:
+    """Why a layer with an activation has no value here; empty for a linear one."""
+    if activation in LINEAR:
+        return ""
+    return f"activation={activation!r} is not linear" if isinstance(activation, str) else (
+        f"the activation {activation} is not linear"
+    )
+
+
+def same_shape(reason: str) -> Callable[[Shape, Mapping[str, Shape]], Plan]:
+    """The plan of a call that keeps the shape and whose values are out of scope."""
+    return lambda x, given: Plan((), shape_only=reason)
+
+
+def one_of(value: Any, known: Sequence[str], what: str) -> str:
+    """The value, if it is one of those that are known."""
+    if value not in known:
+        raise WrongInput(
+            f"{what} = {value!r}: it is one of {', '.join(map(repr, known))}; choose one of them"
+        )
+    return str(value)
+
+
+def pooled(
+    kind: str, k: Shape, s: Shape, p: Pairs, layout: str, d: Shape | None = None
+) -> tuple[Step, ...]:
+    """The step of a pooling; an average leaves the padding out of the count."""
+    dims = len(layout) - 2
+    rate = tuple(lift(1) for _ in k) if d is None else d
+    common = {"k": k, "stride": s, "padding": p, "dilation": rate, "dims": dims}
+    if kind == "max":
+        return (step("max_pool", **common),)
+    return (step("avg_pool", count_include_pad=False, **common),)
+
+
+def no_depth(value: Any, layout: str) -> None:
+    """Refuse windows along the batch or the channels, which our operators do not have."""
+    if not isinstance(value, tuple) or len(value) != len(layout):
+        return
+    for v, letter in zip(value, layout, strict=True):
+        if letter == "C" and isinstance(v, int) and v > 1:
+            raise NotSupported(
+                f"ksize = {_list(value)}: pooling across the channels is out of scope; "
+                "give 1 along the channels"
+            )

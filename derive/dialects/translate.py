@@ -1,0 +1,249 @@
+"""The same operator in another framework's words, with a certificate.
+
+The source call is read as steps of our operators.  The writers of the target (``derive.dialects.emit``)
+propose programs; each is read back and compared with the source for all sizes.  What is printed as a
+translation is therefore proved, or is said to hold exactly under the condition that was found.
+
+>>> found = translate("nn.Conv1d(4, 8, 3, padding=2)", "PyTorch")
+>>> found.programs[0].program.lines[0].text
+'nn.Conv1d(4, 8, 3, padding=2)'
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from derive.decide.equality import check_tensors, decide_equal
+from derive.decide.solver import time_limit
+from derive.decide.verdict import HoldsWhen, Proved, Refuted, Undecided, Verdict
+from derive.decide.weakest import find_condition
+from derive.dialects.calls import Call, read_calls
+from derive.dialects.emit import WRITERS
+from derive.dialects.emit.common import pieces
+from derive.dialects.layer import Layer, Operand, Plan, Shape, Step, apply, ordered, planned
+from derive.dialects.program import Program, carry, has_maximum, run, windows
+from derive.dialects.registry import DIALECTS
+from derive.dialects.request import Asked, ask
+from derive.errors import DeriveError, NotSupported, WrongInput
+from derive.expr import FALSE, Expr, Sym, lift, size
+from derive.form import Form, tensor
+
+SECONDS = 20.0
+CASES = 9  # distinct paddings that are tried where they depend on the input's length
+KERNEL = {"O": "C_out", "I": "C", "M": "M", "D": "k_d", "H": "k_h", "W": "k_w"}
+LENGTHS = range(1, 25)  # of the input, at which such paddings are looked up
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A program and what was proved of it: the same for all sizes, or exactly under a condition."""
+
+    program: Program
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What was found for a call in another dialect.
+
+    ``programs`` are the certified ones, the best first.  ``refused`` are programs that are not the
+    same operator at any size, with the reason; where ``programs`` is empty they say why there is none.
+    """
+
+    source: Layer
+    target: str
+    layout: str
+    shape: Shape
+    given: Mapping[str, Shape]
+    programs: tuple[Certified, ...]
+    refused: tuple[Certified, ...] = ()
+
+
+def translate(
+    call: str, target: str, shape: Sequence[int] | None = None, seconds: float = SECONDS
+) -> Translation:
+    """Translate a call.
+
+    Args:
+        call: the call as it is written.
+        target: the name of a dialect.
+        shape: the shape of the input in the source's layout, or its spatial lengths; without it
+            every length is a symbol and the translation is for all sizes.
+        seconds: the time limit.
+
+    Raises:
+        WrongInput: for an unknown dialect and for calls that the source framework refuses.
+        NotSupported: for a call whose shape alone is known.
+    """
+    name = find_dialect(target)
+    asked = _asked(call, shape)
+    layer, x = asked.layer, tensor("x", *asked.x)
+    plan = planned(layer, x.shape, asked.given)
+    weights = {o.name: tensor(o.name, *o.shape) for o in plan.operands}
+    if plan.shape_only:
+        raise NotSupported(
+            f"{layer.name}: {plan.shape_only}, so that no other call can be proved equal"
+        )
+    maxima = has_maximum(plan)
+    source = apply(windows(layer) if maxima else layer, x, weights)
+    good: list[Certified] = []
+    bad: list[Certified] = []
+    done = False
+    with time_limit(seconds):
+        for lines in _proposals(layer, x, plan.steps, plan.operands, bool(plan.bias), name):
+            if done and len(lines) > 1:
+                continue  # what is asked now is only whether one call can do it
+            found = _certify(lines, layer, x, plan, weights, source, maxima)
+            if found is None:
+                continue
+            if not isinstance(found.verdict, (Proved, HoldsWhen)):
+                bad.append(found)
+            elif all(found.verdict != c.verdict for c in good):
+                good.append(found)  # a condition that a simpler program has already adds nothing
+            if isinstance(found.verdict, Proved):
+                done = True
+                if not _at_run_time(lines, x):
+                    break
+    order = sorted(good, key=lambda c: (not isinstance(c.verdict, Proved), len(c.program.lines)))
+    return Translation(layer, name, asked.layout, x.shape, asked.given, tuple(order), tuple(bad))
+
+
+def find_dialect(name: str) -> str:
+    """The dialect of this name in any case; :class:`derive.errors.WrongInput` for another one.
+
+    >>> find_dialect("pytorch")
+    'PyTorch'
+    """
+    known = {d.name.lower(): d.name for d in DIALECTS}
+    if name.lower() not in known:
+        raise WrongInput(
+            f"the dialect {name!r} is unknown; choose one of {', '.join(known.values())}"
+        )
+    return known[name.lower()]
+
+
+def _asked(call: str, shape: Sequence[Any] | None) -> Asked:
+    """The call with its shapes; the axes of a kernel that nobody gives are named by their letters."""
+    written = read_calls(call)[-1].value
+    if not isinstance(written, Call):
+        raise WrongInput(
+            f"reading {call!r}: a call was expected; write one, as nn.Conv2d(3, 16, 3)"
+        )
+    asked = ask(written, shape)
+    if "N" in asked.layer.layout and "N" not in asked.layout:
+        shape = (size("N"), *asked.x)  # not every framework takes an input without a batch
+        asked = ask(written, shape)
+    names = KERNEL | ({"W": "k"} if asked.layer.dims == 1 else {})
+    plan = planned(asked.layer, asked.x, asked.given)
+    kernels = {
+        o.name: tuple(size(names[a]) for a in o.axes)
+        for o in plan.operands
+        if o.name in asked.given and any("[" in s.name for n in o.shape for s in n.symbols())
+    }
+    return ask(written, shape, kernels) if kernels else asked
+
+
+def _proposals(
+    layer: Layer,
+    x: Form,
+    steps: Sequence[Step],
+    operands: Sequence[Operand],
+    bias: bool,
+    target: str,
+) -> Iterator[tuple[str, ...]]:
+    """The lines of programs that may be the same, the simplest first."""
+    write = WRITERS[target]
+    seen = set()
+    for case in _fixed(steps, x):
+        for lines in write(pieces(case, layer, x.shape, operands, bias)):
+            if lines not in seen:
+                seen.add(lines)
+                yield lines
+
+
+def _at_run_time(lines: Sequence[str], x: Form) -> bool:
+    """Do the calls speak of the input's lengths, which are known only when they run?"""
+    names = [s.name for n in x.shape for s in n.symbols()]
+    return any(re.search(rf"\b{name}\b", line) for name in names for line in lines)
+
+
+def _fixed(steps: Sequence[Step], x: Form) -> Iterator[tuple[Step, ...]]:
+    """The steps, and where a parameter depends on the length of the input, the values that it takes."""
+    lengths = [s for n in x.shape for s in n.symbols()]
+    yield tuple(steps)
+    if not any(_speaks(v, lengths) for s in steps for _, v in s.parameters):
+        return
+    seen: set[tuple[Step, ...]] = set()
+    for n in LENGTHS:
+        values = {s: lift(n) for s in lengths}
+        case = tuple(
+            Step(s.operator, tuple((k, _put(v, values)) for k, v in s.parameters), s.weight)
+            for s in steps
+        )
+        if case not in seen and len(seen) < CASES:
+            seen.add(case)
+            yield case
+
+
+def _speaks(value: object, symbols: Sequence[Sym]) -> bool:
+    if isinstance(value, tuple):
+        return any(_speaks(v, symbols) for v in value)
+    return isinstance(value, Expr) and any(s in symbols for s in value.symbols())
+
+
+def _put(value: object, values: Mapping[Sym, Expr]) -> object:
+    if isinstance(value, tuple):
+        return tuple(_put(v, values) for v in value)
+    return value.subst(values) if isinstance(value, Expr) else value
+
+
+def _certify(
+    lines: tuple[str, ...],
+    layer: Layer,
+    x: Form,
+    plan: Plan,
+    weights: Mapping[str, Form],
+    source: Form,
+    maxima: bool,
+) -> Certified | None:
+    """What is proved of a program: tried with the weights as they are, then with the kernel flipped."""
+    last: Certified | None = None
+    for flipped in (False, True) if weights else (False,):
+        try:
+            program = _carried(lines, x, layer.layout, plan, flipped)
+            y, layout = run(program, x, layer.layout, weights, maxima)
+            mine = ordered(y, layout, layer.output or layer.layout)
+            last = Certified(program, _compare(source, mine))
+        except DeriveError as error:
+            last = Certified(Program(()), Undecided(str(error))) if last is None else last
+            continue
+        if isinstance(last.verdict, (Proved, HoldsWhen)):
+            return last
+    return last
+
+
+def _carried(lines: tuple[str, ...], x: Form, layout: str, plan: Plan, flipped: bool) -> Program:
+    found = []
+    weights = {o.name: tensor(o.name, *o.shape) for o in plan.operands}
+    for text in lines:
+        line = carry(text, x, layout, plan.operands, flipped)
+        y, after = run(Program((line,)), x, layout, weights)
+        found.append(line)
+        x, layout = tensor("x", *y.shape), after
+    taken = {c.source for line in found for c in line.carried}
+    return Program(tuple(found), plan.bias if plan.bias not in taken else "")
+
+
+def _compare(source: Form, mine: Form) -> Verdict:
+    """Equal for all sizes, exactly under a condition, or at none."""
+    check_tensors(source, mine)
+    verdict = decide_equal(source, mine, source.requires)
+    if not isinstance(verdict, Refuted) or not source.sizes():
+        return verdict
+    weakest = find_condition(source, mine, source.requires)
+    if weakest is None or getattr(weakest.verdict, "condition", None) == FALSE:
+        return verdict
+    return weakest.verdict

@@ -1,0 +1,165 @@
+"""JAX as an oracle: outputs and, by ``jax.vjp``, the gradients, in float64 on the CPU.
+
+Flax is not needed: its poolings are run as the ``jax.lax`` calls that they are made of.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from derive.dialects.calls import Call, Name, Sum
+from derive.numeric.frameworks import Array, Gradient, Ran, Refused
+
+PRECISION = 1e-12
+EMPTY = "an output without any element, which counts as refused here"
+REFUSALS = (ValueError, TypeError, RuntimeError, ZeroDivisionError, AssertionError)
+TENSORS: dict[str, tuple[str, ...]] = {  # the weights of a call, in the order of its arguments
+    "lax.conv": ("rhs",),
+    "lax.conv_with_general_padding": ("rhs",),
+    "lax.conv_general_dilated": ("rhs",),
+    "lax.conv_transpose": ("rhs",),
+    "jnp.convolve": ("v",),
+    "jnp.correlate": ("v",),
+}
+
+
+@cache
+def _jax() -> Any:
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # compiles faster
+    jax: Any = importlib.import_module("jax")
+    jax.config.update("jax_enable_x64", True)
+    return jax
+
+
+def version() -> str:
+    """The version of JAX."""
+    return str(_jax().__version__)
+
+
+def run(
+    name: str,
+    dims: int,
+    arguments: Mapping[str, Any],
+    x: Array,
+    weights: Mapping[str, Array],
+    g: Gradient,
+) -> Ran:
+    """The output of a call and the gradients of the input and the weights.
+
+    Raises :class:`Refused` where JAX refuses it, and for an output without any element.
+    """
+    jax = _jax()
+    given = {k: resolved(v) for k, v in arguments.items()}
+    names = TENSORS.get(name, ())
+    tensors = [jax.numpy.asarray(t) for t in (x, *(weights[n] for n in names))]
+    function = _function(jax, name)
+
+    def apply(*values: Any) -> Any:
+        return function(*values, **given)
+
+    def both(cotangent: Any, *values: Any) -> Any:
+        y, back = jax.vjp(apply, *values)
+        return y, back(cotangent)
+
+    try:
+        with np.errstate(divide="ignore"):
+            shape = tuple(jax.eval_shape(apply, *tensors).shape)
+        if 0 in shape:
+            raise Refused(EMPTY)
+    except REFUSALS as error:
+        raise Refused(_first_line(error)) from None
+    try:  # one compilation for all is far quicker than one for each operation
+        y, found = jax.jit(both)(jax.numpy.asarray(g(shape)), *tensors)
+    except (NotImplementedError, *REFUSALS):  # there is no gradient, or nothing at all
+        return _plain(jax.jit(apply), tensors)
+    return Ran(np.asarray(y), dict(zip(("x", *names), map(np.asarray, found), strict=True)))
+
+
+def _plain(apply: Any, tensors: list[Any]) -> Ran:
+    try:
+        return Ran(np.asarray(apply(*tensors)))
+    except REFUSALS as error:
+        raise Refused(_first_line(error)) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+def resolved(value: Any) -> Any:
+    """A written argument as JAX's own object."""
+    jax = _jax()
+    match value:
+        case Name(name=name):
+            return {"lax.add": jax.lax.add, "lax.max": jax.lax.max, "jnp.inf": np.inf}[name]
+        case Sum(sign="-", left=0, right=right):
+            return -resolved(right)
+        case Call(arguments=parts):
+            return jax.lax.ConvDimensionNumbers(*parts)
+        case tuple():
+            return tuple(resolved(v) for v in value)
+    return value
+
+
+def _function(jax: Any, name: str) -> Callable[..., Any]:
+    if name == "lax.reduce_window":
+        return lambda x, **k: jax.lax.reduce_window(
+            x, np.float64(k.pop("init_value")), k.pop("computation"), **k
+        )
+    if name == "lax.pad":
+        return lambda x, padding_value, padding_config: jax.lax.pad(
+            x, np.float64(padding_value), padding_config
+        )
+    if name == "linen.max_pool":
+        return lambda x, **k: _flax_pool(jax, x, -np.inf, jax.lax.max, **k)
+    if name == "linen.avg_pool":
+        return lambda x, **k: _flax_average(jax, x, **k)
+    if name == "jax.image.resize":
+        return lambda x, **k: jax.image.resize(x, **k)
+    module, _, last = name.partition(".")
+    found: Callable[..., Any] = getattr({"lax": jax.lax, "jnp": jax.numpy}[module], last)
+    return found
+
+
+def _flax_pool(
+    jax: Any,
+    x: Any,
+    init: float,
+    reduce: Any,
+    window_shape: Any,
+    strides: Any = None,
+    padding: Any = "VALID",
+) -> Any:
+    """``flax.linen.pooling.pool`` for a batch of channels-last arrays."""
+    strides = strides or (1,) * len(window_shape)
+    if len(window_shape) != len(strides):
+        raise ValueError("len(window_shape) must equal len(strides)")
+    if not isinstance(padding, str):
+        padding = ((0, 0), *padding, (0, 0))
+    return jax.lax.reduce_window(
+        x, np.float64(init), reduce, (1, *window_shape, 1), (1, *strides, 1), padding
+    )
+
+
+def _flax_average(
+    jax: Any,
+    x: Any,
+    window_shape: Any,
+    strides: Any = None,
+    padding: Any = "VALID",
+    count_include_pad: bool = True,
+) -> Any:
+    y = _flax_pool(jax, x, 0.0, jax.lax.add, window_shape, strides, padding)
+    if count_include_pad:
+        return y / np.prod(window_shape)
+    counts = _flax_pool(
+        jax, jax.numpy.ones_like(x), 0.0, jax.lax.add, window_shape, strides, padding
+    )
+    return y / counts

@@ -1,0 +1,272 @@
+"""Random configurations of the layers of Keras 3, legal and illegal."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from derive.numeric.frameworks import Draw, Drawn, Ints, Known
+from derive.numeric.frameworks.tensorflow_draws import laid, layout, lengths, odd, rates, taps
+
+FORMATS = {True: "channels_first", False: "channels_last"}
+
+
+def numbers(rng: Random, values: Ints, chance: float = 0.08) -> Any:
+    """One number or a tuple; now and then something illegal."""
+    if odd(rng, chance):
+        return rng.choice([0, -1, (*values, 1), (0,) * len(values)])
+    return values[0] if len(set(values)) == 1 and rng.random() < 0.7 else values
+
+
+def padding(rng: Random, dims: int = 2) -> str:
+    """A padding; ``causal`` is for one axis alone."""
+    if odd(rng, 0.05):
+        return rng.choice(["full", "causal", "SAME", "Valid"])
+    known = ["valid", "same", "causal"] if dims == 1 else ["valid", "same"]
+    return rng.choice(known)
+
+
+def with_format(rng: Random, given: dict[str, Any], where: str) -> dict[str, Any]:
+    """The arguments with the layout's ``data_format``."""
+    if not where.endswith("C") or rng.random() < 0.1:
+        given["data_format"] = FORMATS[not where.endswith("C")]
+    if odd(rng, 0.02):
+        given["data_format"] = "NHWC"
+    return given
+
+
+def dilated(rng: Random, given: dict[str, Any], dims: int, chance: float = 0.3) -> None:
+    """Dilation, mostly without strides."""
+    if rng.random() < chance:
+        given["dilation_rate"] = numbers(rng, rates(rng, dims))
+        if not odd(rng, 0.15):
+            given["strides"] = 1
+
+
+def conv(rng: Random, dims: int) -> Drawn:
+    """``Conv1D`` … ``Conv3D``."""
+    where, groups = layout(rng, dims, 0.06), rng.choice([1] * 9 + [2])
+    given: dict[str, Any] = {
+        "filters": groups * rng.randint(1, 2) + (1 if odd(rng, 0.05) else 0),
+        "kernel_size": numbers(rng, taps(rng, dims)),
+        "strides": numbers(rng, rates(rng, dims, 3 if dims < 3 else 2)),
+        "padding": padding(rng, dims),
+    }
+    if groups > 1:
+        given["groups"] = groups
+    dilated(rng, given, dims, 0.3 if dims < 3 else 0.1)
+    if rng.random() < 0.3:
+        given["use_bias"] = False
+    if rng.random() < 0.05:
+        given["activation"] = "relu"
+    c = groups * rng.randint(1, 2) + (1 if odd(rng, 0.05) else 0)
+    x = laid(c, lengths(rng, dims), where, rng.randint(1, 2))
+    return Drawn(with_format(rng, given, where), x)
+
+
+def transpose(rng: Random, dims: int) -> Drawn:
+    """``Conv1DTranspose`` … ``Conv3DTranspose``."""
+    where, s = layout(rng, dims, 0.06), rates(rng, dims, 4 if dims < 3 else 2)
+    given: dict[str, Any] = {
+        "filters": rng.randint(1, 3),
+        "kernel_size": numbers(rng, taps(rng, dims)),
+        "strides": numbers(rng, s, 0.04),
+        "padding": padding(rng),
+    }
+    if rng.random() < 0.4:
+        r = tuple(rng.randint(0, si - 1) for si in s)
+        given["output_padding"] = r if not odd(rng) else rng.choice([s, -1, s[0]])
+    dilated(rng, given, dims, 0.1)
+    if rng.random() < 0.3:
+        given["use_bias"] = False
+    m = tuple(min(a, 5) for a in lengths(rng, dims))
+    x = laid(rng.randint(1, 3), m, where, rng.randint(1, 2))
+    return Drawn(with_format(rng, given, where), x)
+
+
+def depthwise(rng: Random, dims: int) -> Drawn:
+    """``DepthwiseConv1D``, ``DepthwiseConv2D``."""
+    where = layout(rng, dims, 0.06)
+    given: dict[str, Any] = {
+        "kernel_size": numbers(rng, taps(rng, dims)),
+        "strides": numbers(rng, rates(rng, dims)),
+        "padding": padding(rng),
+    }
+    if rng.random() < 0.5:
+        given["depth_multiplier"] = rng.randint(1, 3) if not odd(rng) else 0
+    dilated(rng, given, dims)
+    if rng.random() < 0.3:
+        given["use_bias"] = False
+    x = laid(rng.randint(1, 3), lengths(rng, dims), where, rng.randint(1, 2))
+    return Drawn(with_format(rng, given, where), x)
+
+
+def separable(rng: Random, dims: int) -> Drawn:
+    """``SeparableConv1D``, ``SeparableConv2D``."""
+    drawn = depthwise(rng, dims)
+    given = {"filters": rng.randint(1, 3) if not odd(rng, 0.05) else 0, **drawn.arguments}
+    return Drawn(given, drawn.x)
+
+
+def pool(rng: Random, dims: int) -> Drawn:
+    """``MaxPooling…``, ``AveragePooling…`` and the operations of ``keras.ops``."""
+    where = layout(rng, dims, 0.15)
+    given: dict[str, Any] = {
+        "pool_size": numbers(rng, taps(rng, dims, 3)),
+        "padding": padding(rng),
+    }
+    if rng.random() < 0.6:
+        given["strides"] = numbers(rng, rates(rng, dims))
+    x = laid(rng.randint(1, 2), lengths(rng, dims), where, rng.randint(1, 2))
+    return Drawn(with_format(rng, given, where), x)
+
+
+def whole(rng: Random, dims: int) -> Drawn:
+    """``GlobalAveragePooling…``, ``GlobalMaxPooling…``."""
+    where = layout(rng, dims, 0.3)
+    given: dict[str, Any] = {"keepdims": True} if rng.random() < 0.5 else {}
+    x = laid(rng.randint(1, 3), lengths(rng, dims), where, rng.randint(1, 2))
+    return Drawn(with_format(rng, given, where), x)
+
+
+def upsampling(rng: Random, dims: int) -> Drawn:
+    """``UpSampling1D`` … ``UpSampling3D``."""
+    where = layout(rng, dims, 0.2) if dims > 1 else "NWC"
+    size = numbers(rng, rates(rng, dims, 4 if dims < 3 else 2))
+    given: dict[str, Any] = {"size": size}
+    if dims == 2 and rng.random() < 0.6:
+        given["interpolation"] = rng.choice(["nearest", "bilinear", "bilinear", "bicubic"])
+        if odd(rng, 0.05):
+            given["interpolation"] = "linear"
+    small = tuple(min(a, 5) for a in lengths(rng, dims))
+    x = laid(rng.randint(1, 3), small, where, rng.randint(1, 2))
+    return Drawn(with_format(rng, given, where) if dims > 1 else given, x)
+
+
+def amounts(rng: Random, dims: int, most: int = 3) -> Any:
+    """Amounts in front and behind: one for all, one for each axis, or pairs."""
+    if odd(rng):
+        return rng.choice([-1, (1,) * (dims + 2), ((1, 2, 3),) * dims, ((-1, 2),) * dims])
+    pairs = tuple((rng.randint(0, most), rng.randint(0, most)) for _ in range(dims))
+    if dims == 1:
+        return rng.choice([pairs[0], pairs[0][0]])
+    return rng.choice([pairs, tuple(p[0] for p in pairs), pairs[0][0]])
+
+
+def zero_padding(rng: Random, dims: int) -> Drawn:
+    """``ZeroPadding1D`` … ``ZeroPadding3D``."""
+    where = layout(rng, dims, 0.2)
+    given = {"padding": amounts(rng, dims)} if rng.random() < 0.95 else {}
+    x = laid(rng.randint(1, 3), lengths(rng, dims), where, rng.randint(1, 2))
+    return Drawn(with_format(rng, given, where), x)
+
+
+def cropping(rng: Random, dims: int) -> Drawn:
+    """``Cropping1D`` … ``Cropping3D``."""
+    where = layout(rng, dims, 0.2) if dims > 1 else "NWC"
+    given = {"cropping": amounts(rng, dims, 2)} if rng.random() < 0.95 else {}
+    x = laid(rng.randint(1, 3), lengths(rng, dims, 2), where, rng.randint(1, 2))
+    return Drawn(with_format(rng, given, where) if dims > 1 else given, x)
+
+
+def adaptive(rng: Random, dims: int) -> Drawn:
+    """``AdaptiveAveragePooling…``, ``AdaptiveMaxPooling…``."""
+    where = layout(rng, dims, 0.3)
+    given: dict[str, Any] = {"output_size": numbers(rng, rates(rng, dims, 6))}
+    x = laid(rng.randint(1, 3), lengths(rng, dims), where, rng.randint(1, 2))
+    return Drawn(with_format(rng, given, where), x)
+
+
+def op_conv(rng: Random, dims: int) -> Drawn:
+    """``keras.ops.conv``."""
+    where, groups = layout(rng, dims, 0.06), rng.choice([1] * 9 + [2])
+    read, made = rng.randint(1, 2), groups * rng.randint(1, 2)
+    given: dict[str, Any] = {
+        "strides": numbers(rng, rates(rng, dims)),
+        "padding": padding(rng),
+    }
+    dilated(rng, given, dims, 0.2)
+    c = groups * read + (1 if odd(rng, 0.05) else 0)
+    x = laid(c, lengths(rng, dims), where, 1)
+    return Drawn(with_format(rng, given, where), x, {"kernel": (*taps(rng, dims, 3), read, made)})
+
+
+def op_transpose(rng: Random, dims: int) -> Drawn:
+    """``keras.ops.conv_transpose``."""
+    drawn = transpose(rng, dims)
+    given = {k: v for k, v in drawn.arguments.items() if k not in ("filters", "use_bias")}
+    del given["kernel_size"]
+    first = given.get("data_format") == "channels_first"
+    c = drawn.x[1 if first else -1] + (1 if odd(rng, 0.05) else 0)
+    return Drawn(given, drawn.x, {"kernel": (*taps(rng, dims, 3), rng.randint(1, 2), c)})
+
+
+def op_depthwise(rng: Random, dims: int) -> Drawn:
+    """``keras.ops.depthwise_conv``."""
+    drawn = depthwise(rng, dims)
+    given = {k: v for k, v in drawn.arguments.items() if k in OPTIONS}
+    first = given.get("data_format") == "channels_first"
+    c = drawn.x[1 if first else -1] + (1 if odd(rng, 0.05) else 0)
+    return Drawn(given, drawn.x, {"kernel": (*taps(rng, dims, 3), c, rng.randint(1, 2))})
+
+
+OPTIONS = ("strides", "padding", "dilation_rate", "data_format")
+
+
+def keeping(**arguments: Any) -> Draw:
+    """A layer that keeps the shape."""
+
+    def draw(rng: Random, dims: int) -> Drawn:
+        given = {} if odd(rng, 0.1) and "rate" not in arguments else dict(arguments)
+        if odd(rng):
+            given["axes"] = 3
+        x = (rng.randint(1, 2), *lengths(rng, dims), rng.randint(1, 4))
+        return Drawn(given, x, values=False)
+
+    return draw
+
+
+PLAIN: dict[str, dict[str, Any]] = {
+    "ReLU": {"max_value": 6.0},
+    "LeakyReLU": {"negative_slope": 0.2},
+    "ELU": {},
+    "PReLU": {},
+    "Softmax": {},
+    "BatchNormalization": {"momentum": 0.9},
+    "LayerNormalization": {"epsilon": 0.1},
+    "GroupNormalization": {"groups": 1},
+    "Activation": {"activation": "tanh"},
+    "Dropout": {"rate": 0.5},
+    "GaussianNoise": {"stddev": 0.5},
+}
+BY_AXES: dict[str, Draw] = {
+    "Conv{}D": conv,
+    "Conv{}DTranspose": transpose,
+    "Convolution{}DTranspose": transpose,
+    "MaxPooling{}D": pool,
+    "MaxPool{}D": pool,
+    "AveragePooling{}D": pool,
+    "AvgPool{}D": pool,
+    "GlobalAveragePooling{}D": whole,
+    "GlobalAvgPool{}D": whole,
+    "GlobalMaxPooling{}D": whole,
+    "GlobalMaxPool{}D": whole,
+    "UpSampling{}D": upsampling,
+    "ZeroPadding{}D": zero_padding,
+    "Cropping{}D": cropping,
+    "AdaptiveAveragePooling{}D": adaptive,
+    "AdaptiveMaxPooling{}D": adaptive,
+    "DepthwiseConv{}D": depthwise,
+    "SeparableConv{}D": separable,
+    "SeparableConvolution{}D": separable,
+}
+DRAWS: dict[str, Draw] = {
+    **{f"keras.layers.{n.format(d)}": f for n, f in BY_AXES.items() for d in (1, 2, 3)},
+    **{f"keras.layers.{n}": keeping(**a) for n, a in PLAIN.items()},
+    "keras.ops.max_pool": pool,
+    "keras.ops.average_pool": pool,
+    "keras.ops.conv": op_conv,
+    "keras.ops.conv_transpose": op_transpose,
+    "keras.ops.depthwise_conv": op_depthwise,
+}
+KNOWN: tuple[Known, ...] = ()

@@ -1,0 +1,160 @@
+"""Inverse questions: the answers are compared with trying every choice."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import pytest
+
+import derive
+from derive.dialects.answers import as_dict, latex, text
+from derive.dialects.calls import read_calls
+from derive.dialects.chain import run
+from derive.dialects.solve import Solutions, put
+from derive.errors import NotSupported, WrongInput
+
+CONV = "nn.Conv1d(2, 4, k, stride=s, padding=p, dilation=d)"
+BACK = "nn.ConvTranspose1d(2, 4, k, stride=s, padding=p, output_padding=r, dilation=d)"
+POOL = "nn.MaxPool1d(k, s, p, d)"
+
+
+def length(call: str, values: dict[str, int], n: int) -> int | None:
+    """The output length of the call with numbers, None where the framework refuses it."""
+    statements = read_calls(call)
+    from dataclasses import replace
+
+    numbers = [replace(s, value=put(s.value, values)) for s in statements]
+    try:
+        return run(numbers, (n,)).rows[-1].value.shape[-1].constant
+    except WrongInput:
+        return None
+
+
+def tried(call: str, ranges: dict[str, tuple[int, int]], ok: Any) -> set[tuple[int, ...]]:
+    spans = (range(lo, hi + 1) for lo, hi in ranges.values())
+    return {v for v in product(*spans) if ok(dict(zip(ranges, v, strict=True)))}
+
+
+@pytest.mark.parametrize("call", [CONV, BACK, POOL])
+@pytest.mark.parametrize(("n", "m"), [(9, 5), (6, 12), (7, 7), (11, 2)])
+def test_all_parameters_that_reach_a_target(call: str, n: int, m: int) -> None:
+    ranges = {"k": (1, 4), "s": (1, 3), "p": (0, 2), "d": (1, 2)}
+    if call == BACK:
+        ranges = {"k": (1, 4), "s": (1, 3), "p": (0, 2), "r": (0, 2), "d": (1, 2)}
+    found = derive.solve_shape(call, n, m, ranges=ranges)
+    assert set(found.names) == set(ranges)
+    order = [list(ranges).index(x) for x in found.names]
+    wanted = tried(call, ranges, lambda v: length(call, v, n) == m)
+    assert set(found.solutions) == {tuple(v[i] for i in order) for v in wanted}
+    assert found.more == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "scale"),
+    [
+        ("nn.ConvTranspose1d(2, 4, k, stride=s, padding=p, output_padding=r)", "2"),
+        ("nn.Conv1d(2, 4, k, stride=s, padding=p)", "1/2"),
+        ("nn.Conv1d(2, 4, k, stride=s, padding=p, dilation=2)", "1"),
+        ("nn.AvgPool1d(k, s, p, ceil_mode=True)", "1/3"),
+    ],
+)
+def test_all_parameters_that_scale_every_length(call: str, scale: str) -> None:
+    """Every solution scales the first 40 lengths, and every other choice fails at one of them."""
+    factor = Fraction(scale)
+    ranges = {"k": (1, 5), "s": (1, 4), "p": (0, 3)}
+    if "r)" in call:
+        ranges["r"] = (0, 2)
+    found = derive.solve_shape(call, scale=scale, ranges=ranges)
+
+    def ok(values: dict[str, int]) -> bool:
+        seen = [(n, length(call, values, n)) for n in range(1, 41) if n % factor.denominator == 0]
+        defined = [(n, m) for n, m in seen if m is not None]
+        return bool(defined) and all(m == factor * n for n, m in defined)
+
+    assert set(found.solutions) == tried(call, {x: ranges[x] for x in found.names}, ok)
+    assert found.solutions
+
+
+def test_families_have_no_upper_end() -> None:
+    found = derive.solve_shape("nn.Conv1d(1, 1, k, stride=2, padding=p)", scale="1/2")
+    assert [f.condition for f in found.families] == ["2·p + 1 ≤ k ≤ 2·p + 2"]
+    rng = random.Random(3)
+    for _ in range(20):
+        p = rng.randint(9, 60)
+        k = 2 * p + rng.choice([-1, 0, 1, 2, 3, 4])
+        values = {"k": k, "p": p}
+        lengths = [
+            (n, length("nn.Conv1d(1, 1, k, stride=2, padding=p)", values, n)) for n in (2, 98, 140)
+        ]
+        right = all(2 * m == n for n, m in lengths if m is not None)
+        assert right == (2 * p + 1 <= k <= 2 * p + 2)
+
+
+def test_the_output_padding_that_returns() -> None:
+    call = "nn.ConvTranspose2d(8, 4, 3, stride=2, padding=1, output_padding=r)"
+    assert derive.solve_shape(call, 14, 28).solutions == ((1,),)
+    assert derive.solve_shape(call, 14, 27).solutions == ((0,),)
+    assert derive.solve_shape(call, 14, 30).solutions == ()
+
+
+def test_chains_have_unknowns_too() -> None:
+    call = "nn.Sequential(nn.Conv1d(1, 1, 4, stride=2, padding=1), nn.ConvTranspose1d(1, 1, k, stride=2, padding=1))"
+    found = derive.solve_shape(call, 28, 28)
+    assert found.solutions == ((4,),)
+
+
+def test_several_axes_are_asked_together() -> None:
+    found = derive.solve_shape("nn.Conv2d(1, 1, (a, b), padding=p)", "10x9", "8x9")
+    assert ("a", "b", "p") == found.names
+    assert (3, 2, 0) not in found.solutions
+    assert {(a, b, p) for a, b, p in found.solutions} == {
+        (a, b, p) for a in range(1, 9) for b in range(1, 9) for p in range(9)
+        if 10 + 2 * p - a + 1 == 8 and 9 + 2 * p - b + 1 == 9
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"call": CONV}, "nothing is asked; give either --output or --scale"),
+        ({"call": CONV, "output": 3, "scale": 2}, "nothing is asked; give either"),
+        ({"call": CONV, "output": 3}, "there is no input; give --input too"),
+        ({"call": "nn.Conv1d(1, 1, 3)", "scale": 2}, "no name in the call has an effect"),
+        ({"call": CONV, "scale": 2, "ranges": {"q": (1, 2)}}, "q is not among the unknowns"),
+        ({"call": CONV, "scale": "0"}, "it is no factor; give a positive number"),
+        ({"call": CONV, "scale": "1/0"}, "it is no factor; give a positive number"),
+        ({"call": CONV, "input": 9, "output": "1,2,3,4"}, "4 lengths for an output with the axes"),
+    ],
+)
+def test_questions_without_sense(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(WrongInput, match=message):
+        derive.solve_shape(**given)
+
+
+def test_too_many_choices() -> None:
+    with pytest.raises(NotSupported, match="choices of .*; at most 4096 are tried; give narrower"):
+        derive.solve_shape(CONV, 9, 3, ranges={"s": (1, 900), "d": (1, 900), "k": (1, 900)})
+
+
+def test_what_is_written() -> None:
+    call = "nn.ConvTranspose1d(1, 1, k, stride=s, padding=p, output_padding=r)"
+    found = derive.solve_shape(call, scale=2, ranges={"k": (3, 4)})
+    assert text(found).splitlines() == [
+        "from every L_in to 2·L_in, for k = 3..4, s = 1..8, p = 0..8, r = 0..8",
+        "2 solutions",
+        "  k = 3, s = 2, p = 1, r = 1",
+        "  k = 4, s = 2, p = 1, r = 0",
+        "all solutions, k, p, r without an upper end:",
+        *(f"  s = 2: {f.condition}" for f in found.families),
+    ]
+    assert as_dict(found)["solutions"] == [
+        {"k": 3, "s": 2, "p": 1, "r": 1},
+        {"k": 4, "s": 2, "p": 1, "r": 0},
+    ]
+    assert "4 & 2 & 1 & 0" in latex(found)
+    assert isinstance(found, Solutions)
+    none = derive.solve_shape("nn.Conv1d(1, 1, k)", 5, 9)
+    assert text(none).splitlines()[-1] == "no solution"
