@@ -26,6 +26,13 @@ Exit codes:
   1  there are only calls that are the same exactly when a condition holds
   2  wrong input
   3  no equivalent call was found
+
+\b
+--json prints an object with these keys:
+  call, dialect, target, layout   strings; the layout is that of the source's input
+  programs   list of objects: code (lines), calls, verdict ("proved" or "holds exactly when"),
+             condition (null when proved)
+  refused    list of objects: calls, why
 """
 
 
@@ -88,7 +95,7 @@ def code(found: Translation, program: Program) -> list[str]:
         for c in line.carried:
             name = "kernel" if layer.tensors else c.target  # how the writers call it
             if str(c) != name:
-                lines.append(f"{name} = {c}" + _order(c.axes, c.wanted))
+                lines.append(f"{name} = {c}" + _order(c.source.axes, c.wanted))
         lines.append(
             f"x = {line.text}" if layer.tensors or _applied(line.text) else f"x = {line.text}(x)"
         )
@@ -133,7 +140,7 @@ def _fact(certified: Certified, free: bool = True) -> str:
         case Proved():
             return f"the same operator {'for all sizes' if free else 'at this input'}, proved"
         case HoldsWhen(condition=condition):
-            return f"the same operator exactly when {condition}"
+            return f"the same operator, where both are defined, exactly when {condition}"
         case Refuted(counterexample=counterexample):
             return f"another operator: {counterexample}"
         case Undecided(reason=reason):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -147,29 +147,43 @@ def _solve(
     where = [p for c in conds for p in conjuncts(c)]
     solved: list[tuple[Sym, Expr]] = []
     free = set(ranges)
+    splits: dict[Cond, list[_Split]] = {}
     while True:
-        best: tuple[tuple[bool, int, str], Sym, int, Expr, Cond] | None = None
+        best: tuple[tuple[bool, int, str], _Split, Cond] | None = None
         for c in where:
-            if not isinstance(c, Eq):
-                continue
-            for v in c.expr.symbols() & free:
-                split = c.expr.coefficient(v)
-                number = split[0].constant if split else None
-                if not split or not number:
-                    continue
-                rest = -split[1] if number > 0 else split[1]
-                rank = (abs(number) == 1, ranges[v], v.name)
-                if best is None or rank > best[0]:
-                    best = (rank, v, abs(number), rest, c)
+            if c not in splits:
+                splits[c] = _splits(c)
+            for split in splits[c]:
+                v, number, _ = split
+                rank = (number == 1, ranges.get(v, 0), v.name)
+                if v in free and (best is None or rank > best[0]):
+                    best = (rank, split, c)
         if best is None:
             return where, solved
-        _, v, number, rest, used = best
+        _, (v, number, rest), used = best
         value = rest // number
         free.discard(v)
         solved = [(u, e.subst({v: value})) for u, e in solved] + [(v, value)]
-        left = (subst_cond(c, {v: value}) for c in where if c is not used)
+        left = (
+            subst_cond(c, {v: value}) if v in cond_symbols(c) else c for c in where if c is not used
+        )
         kept = all_of(divides(number, rest), *left)
         where = [] if kept == TRUE else list(conjuncts(kept))
+
+
+_Split: TypeAlias = "tuple[Sym, int, Expr]"
+
+
+def _splits(c: Cond) -> list[_Split]:
+    """``(v, number, rest)`` for every symbol for which an equation says ``number·v = rest``."""
+    found: list[_Split] = []
+    if isinstance(c, Eq):
+        for v in c.expr.symbols():
+            split = c.expr.coefficient(v)
+            number = split[0].constant if split else None
+            if split and number:
+                found.append((v, abs(number), -split[1] if number > 0 else split[1]))
+    return found
 
 
 def _grid(

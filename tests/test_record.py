@@ -280,7 +280,7 @@ def test_a_repair_does_not_depend_on_the_clock(text: str, monkeypatch: pytest.Mo
         """A machine on which everything takes four times as long."""
         return 4 * clock()
 
-    monkeypatch.setattr(repair.time, "process_time", slow)
+    monkeypatch.setattr(time, "process_time", slow)
     assert repair.repair(judge(text), 60.0) == found
 
 

@@ -28,6 +28,8 @@ RUNNERS = {
     "ONNX": ("onnxruntime", "derive.numeric.frameworks.onnx_runner"),
 }
 
+NO_CHANNELS = str.maketrans("", "", "IM")
+
 # the call, the target, an input shape in the call's layout
 PROVED = [
     ("nn.Conv1d(4, 6, 3)", "JAX", (2, 4, 9)),
@@ -63,10 +65,13 @@ PROVED = [
     ("keras.layers.Conv2DTranspose(6, 3, strides=2, padding='same')", "PyTorch", (1, 4, 3, 2)),
     ("keras.layers.Conv2DTranspose(6, 4, strides=2, padding='same')", "TensorFlow", (1, 4, 3, 2)),
     ("keras.layers.Conv2DTranspose(6, 2, strides=3)", "PyTorch", (1, 4, 3, 2)),
+    ("keras.layers.DepthwiseConv2D(3, depth_multiplier=2, padding='same')", "PyTorch", (1, 5, 6, 3)),
+    ("keras.layers.SeparableConv2D(6, 3)", "PyTorch", (1, 5, 6, 3)),
+    ("keras.layers.SeparableConv2D(6, 3, strides=2)", "JAX", (1, 5, 6, 3)),
     ("tf.nn.conv2d(x[1, 8, 7, 2], w[3, 3, 2, 4], 2, 'SAME')", "PyTorch", (1, 8, 7, 2)),
     ("tf.nn.conv2d(x[1, 8, 7, 2], w[3, 2, 2, 4], 1, 'SAME', dilations=2)", "JAX", (1, 8, 7, 2)),
     ("lax.conv_general_dilated(x[1, 2, 7], w[4, 2, 3], (2,), [(1, 2)])", "PyTorch", (1, 2, 7)),
-    ("onnx.Conv(X, W[6, 2, 3, 3], kernel_shape=[3, 3], strides=[2, 2], auto_pad='SAME_LOWER')", "PyTorch", (1, 2, 6, 7)),
+    ("onnx.Conv(X, W[6, 2, 3, 3], strides=[2, 2], auto_pad='SAME_LOWER')", "PyTorch", (1, 2, 6, 7)),
     ("onnx.Conv(X, W[6, 2, 4, 4], kernel_shape=[4, 4], auto_pad='SAME_UPPER')", "Keras", (1, 2, 6, 7)),
 ]  # fmt: skip
 
@@ -103,7 +108,11 @@ def confirm(found: Translation, program: Program, x: Array) -> None:
         x = x.transpose([layout.index(a) for a in layer.layout])
         moved = {}
         for c in line.carried:
-            w = weights[c.source].transpose([c.axes.index(a) for a in c.wanted])
+            w, axes = weights[c.source.name], c.source.axes
+            if c.depthwise:
+                w = w.transpose([axes.index(a) for a in ("I", "M", *axes.translate(NO_CHANNELS))])
+                w, axes = w.reshape(-1, 1, *w.shape[2:]), "OI" + axes.translate(NO_CHANNELS)
+            w = w.transpose([axes.index(a) for a in c.wanted])
             spatial = tuple(at for at, a in enumerate(c.wanted) if a in "DHW")
             moved[c.target] = np.ascontiguousarray(np.flip(w, spatial) if c.flipped else w)
         x = _run(layer, np.ascontiguousarray(x), moved)

@@ -11,19 +11,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, product
+from math import prod
 from typing import Any
 
 from sympy import QQ
 from sympy.polys.matrices import DomainMatrix
 
 from derive.decide.equality import counterexample_at, decide_equal, function_tables, sizes_with_sum
-from derive.decide.solver import Law, time_left
+from derive.decide.longer import last_length, with_sizes
+from derive.decide.solver import Answer, Law, time_left
 from derive.decide.verdict import Counterexample, Proved, Refuted, Undecided, Verdict
 from derive.errors import DeriveError, NotSupported, WrongInput
-from derive.expr import Cond, Div, Expr, Sym, all_of, expressions, holds, lift, subst_cond
+from derive.expr import FALSE, Cond, Div, Expr, Sym, all_of, expressions, holds, lift, subst_cond
 from derive.form import Form, substitute, tensor
 from derive.operators import (
     box,
@@ -38,8 +40,10 @@ from derive.operators import (
 from derive.table import coefficients, shape_at
 
 DATA = ("x", "g", "y")
-LONGEST = 12
+LONGEST_BOX = 600  # lengths along all axes together that are tried at one choice of sizes
 SEARCH_SUM = 14
+CHECKED = 3_000  # choices of the sizes
+SOLVED = 400  # of them with a solution
 EARLY = 12
 
 
@@ -107,26 +111,33 @@ def decide_exists(
 ) -> tuple[Verdict, Found | None]:
     """Decide whether for all sizes there is such a kernel, of any length where the length of the
     unknown tensor is a symbol of its own.
+
+    A refutation is about all lengths: it is only given where :func:`derive.decide.longer.last_length`
+    proves that longer kernels do nothing that the ones tried do not.
     """
     lengths = _own_lengths(left, right, unknown)
     parameters = sorted(({*left.sizes(), *right.sizes()} - lengths), key=lambda s: s.name)
     conds = (*hypotheses, *left.requires, *right.requires)
+    order = tuple(sorted(lengths, key=lambda s: s.name))
+    question = _Question(left, right, unknown, order, tuple(parameters), conds, tuple(laws))
     checked = 0
-    for total in range(SEARCH_SUM + 1):
-        for sizes in sizes_with_sum(parameters, total):
-            if time_left() <= 0:
-                break
-            answer = _solvable_with(
-                left, right, unknown, sorted(lengths, key=str), sizes, conds, laws
-            )
-            if answer is None:
-                continue
+    for sizes in islice(_small(parameters), CHECKED):
+        if time_left() <= 0:
+            break
+        answer = _solvable_with(question, sizes)
+        if answer is Answer.YES:
             checked += 1
-            if not answer:
-                return Refuted(Counterexample("existence", tuple(sizes.items()))), None
-            if checked >= 400:
+            if checked >= SOLVED:
                 break
-    if not parameters and not lengths and checked:
+        elif answer is Answer.UNKNOWN:
+            at = ", ".join(f"{name} = {v}" for name, v in sizes.items())
+            return Undecided(
+                f"no {unknown!r} was found{' at ' + at if at else ''}, but longer ones may do",
+                f"{checked} choices of sizes have such a kernel",
+            ), None
+        elif answer is Answer.NO:
+            return Refuted(Counterexample("existence", tuple(sizes.items()))), None
+    if not parameters and checked:
         return Proved("exact algebra"), None  # nothing is left open: the equations are the question
     found = _guess(left, right, unknown, lengths, hypotheses, laws)
     if found is not None:
@@ -149,34 +160,75 @@ def _own_lengths(left: Form, right: Form, unknown: str) -> set[Sym]:
     return {n.symbol for n in shape if n.symbol is not None} - fixed
 
 
-def _solvable_with(
-    left: Form,
-    right: Form,
-    unknown: str,
-    lengths: Sequence[Sym],
-    sizes: dict[str, int],
-    conds: Sequence[Cond],
-    laws: Sequence[Law],
-) -> bool | None:
-    """Some length of the kernel will do; None where the operators are never defined."""
+@dataclass(frozen=True)
+class _Question:
+    """Both sides, the unknown kernel, its free lengths, the other sizes, and what must hold."""
+
+    left: Form
+    right: Form
+    unknown: str
+    lengths: tuple[Sym, ...]
+    parameters: tuple[Sym, ...]
+    conds: tuple[Cond, ...]
+    laws: tuple[Law, ...]
+
+    def put(self, sizes: Mapping[str, int]) -> dict[Sym, Expr]:
+        """The other sizes as numbers."""
+        return {p: lift(sizes[p.name]) for p in self.parameters}
+
+
+def _small(parameters: Sequence[Sym]) -> Iterator[dict[str, int]]:
+    for total in range(SEARCH_SUM + 1):
+        yield from sizes_with_sum(parameters, total)
+
+
+def _solvable_with(question: _Question, sizes: dict[str, int]) -> Answer | None:
+    """Some length of the kernel will do: yes, no (none of all lengths), or not known; None where
+    the operators are never defined.
+    """
+    if all_of(*(subst_cond(c, question.put(sizes)) for c in question.conds)) == FALSE:
+        return None
     defined = False
-    for choice in _choices(lengths, sizes):
-        env = {**sizes, **choice}
-        if holds(all_of(*conds), env):
+    tried: set[tuple[int, ...]] = set()
+    for choice in _choices(question, sizes):
+        if choice is None or time_left() <= 0:
+            return Answer.UNKNOWN
+        if choice in tried:
+            continue
+        tried.add(choice)
+        at = {**sizes, **dict(zip((v.name for v in question.lengths), choice, strict=True))}
+        if holds(all_of(*question.conds), at):
             defined = True
-            if solvable_at(left, right, unknown, env, laws):
-                return True
-    return False if defined else None
+            if solvable_at(question.left, question.right, question.unknown, at, question.laws):
+                return Answer.YES
+    return Answer.NO if defined else None
 
 
-def _choices(lengths: Sequence[Sym], sizes: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    longest = min(LONGEST * 3, 2 * sum(abs(v) for v in sizes.values()) + 2)
-    if not lengths:
-        yield {}
-    elif len(lengths) == 1:
-        yield from ({lengths[0].name: v} for v in range(1, longest + 1))
-    else:
-        yield from ({s.name: v for s in lengths} for v in range(1, longest + 1))
+def _choices(question: _Question, sizes: dict[str, int]) -> Iterator[tuple[int, ...] | None]:
+    """Lengths of the kernel that together stand for all; None where it is not known which do.
+
+    Short ones first, equal along all axes: they do where any does, most of the time.
+    """
+    count = len(question.lengths)
+    if not count:
+        yield ()
+        return
+    for v in range(1, 2 * sum(map(abs, sizes.values())) + 3):
+        yield (v,) * count
+    put = question.put(sizes)
+    left, right = with_sizes(question.left, put), with_sizes(question.right, put)
+    conds = [subst_cond(c, put) for c in question.conds]
+    most: list[int] = []
+    for v in question.lengths:
+        last = last_length(left, right, question.unknown, v, conds, question.laws)
+        if last is None:
+            yield None
+            return
+        most.append(last)
+    if prod(most) > LONGEST_BOX:
+        yield None
+        return
+    yield from sorted(product(*(range(1, last + 1) for last in most)), key=sum)
 
 
 def _guess(
@@ -198,8 +250,8 @@ def _guess(
                 if n.symbol is not None and n.symbol in lengths
             }
             try:
-                written = substitute(_with_sizes(target, values), unknown, kernel)
-                rest = _with_sizes(other, values)
+                written = substitute(with_sizes(target, values), unknown, kernel)
+                rest = with_sizes(other, values)
                 if any(t == unknown for t, _ in rest.tensors):
                     continue
                 facts = (*hypotheses, *written.requires, *rest.requires)
@@ -219,18 +271,6 @@ def _fails_early(left: Form, right: Form, facts: Sequence[Cond], laws: Sequence[
     small = (at for total in range(SEARCH_SUM) for at in sizes_with_sum(order, total))
     defined = (at for at in islice(small, 2000) if holds(all_of(*facts), at))
     return any(counterexample_at(left, right, at, laws) for at in islice(defined, EARLY))
-
-
-def _with_sizes(form: Form, values: Mapping[Sym, Expr]) -> Form:
-    """The form with size symbols replaced by expressions."""
-    return replace(
-        form,
-        shape=tuple(n.subst(values) for n in form.shape),
-        terms=tuple(t.subst(values) for t in form.terms),
-        tensors=tuple((t, tuple(n.subst(values) for n in s)) for t, s in form.tensors),
-        requires=tuple(subst_cond(c, values) for c in form.requires),
-        call=None,
-    )
 
 
 def _family(left: Form, right: Form, unknown: str) -> Iterator[tuple[Form, str]]:

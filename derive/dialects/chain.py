@@ -117,8 +117,9 @@ def _common(statements: Sequence[Assigned]) -> str | None:
 
     ``UpSampling2D`` beside ``Convolution2D`` is that of the old Keras.
     """
-    written = [spelled(c) for s in statements for c in _calls(s.value)]
-    found = [c for c in written if known(c.name)]
+    own = (*SEQUENCES, *CONCATENATIONS, *SUMS, *INPUTS)
+    every = (c for s in statements for c in _calls(s.value) if _last(c.name) not in own)
+    found = [c for c in map(spelled, every) if known(c.name)]
     for dialect in DIALECTS:
         if found and all(_of(c, dialect.name) for c in found):
             return dialect.name

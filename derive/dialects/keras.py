@@ -90,9 +90,7 @@ def _amounts(mode: str, n: Shape, k: Shape, s: Shape, d: Shape) -> Pairs:
     if mode == "SAME":
         return same(n, k, s, d)
     lead = mode == "CAUSAL"
-    return tuple(
-        (di * (ki - 1) if lead else lift(0), lift(0)) for ki, di in zip(k, d, strict=True)
-    )
+    return tuple((di * (ki - 1) if lead else lift(0), lift(0)) for ki, di in zip(k, d, strict=True))
 
 
 @call("Keras", "keras.layers.Conv{d}DTranspose", dims=(1, 2))
@@ -176,9 +174,7 @@ def _below_stride(r: Shape, s: Shape) -> None:
             )
 
 
-def transpose_lengths(
-    mode: str, m: Shape, k: Shape, s: Shape, d: Shape, r: Shape | None
-) -> Shape:
+def transpose_lengths(mode: str, m: Shape, k: Shape, s: Shape, d: Shape, r: Shape | None) -> Shape:
     """The output lengths of Keras' transposed convolution.
 
     VALID: ``s(m-1) + K + r`` with the dilated kernel length ``K``, by default ``r = max(K, s) - K``.
@@ -267,9 +263,7 @@ def separable_conv(
         ones = tuple(lift(1) for _ in k)
         operands = (
             Operand("depthwise_kernel", kernel_axes(dims, "IM"), (*k, x[0], q), depthwise),
-            Operand(
-                "pointwise_kernel", kernel_axes(dims), (*ones, x[0] * q, made), channels_first
-            ),
+            Operand("pointwise_kernel", kernel_axes(dims), (*ones, x[0] * q, made), channels_first),
             *bias_operand(use_bias, made),
         )
         steps = correlation("depthwise_kernel", s, _amounts(mode, x[1:], k, s, d), d, x[0])

@@ -15,18 +15,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from derive import shapes
 from derive.dialects.keras_common import COMMON, count, not_both, numbers, without_effect
 from derive.dialects.layer import SPATIAL, Layer, Operand, Plan, Shape, Step, integer, step
 from derive.dialects.registry import call
-from derive.dialects.tensorflow import pointwise
 from derive.dialects.tensorflow_common import (
     Pairs,
     activated,
     bias_operand,
     channels_first,
     correlation,
-    depthwise,
     kernel_axes,
     same,
 )
@@ -95,11 +92,7 @@ def steps_of(mode: str, x: Shape, k: Shape, s: Shape, d: Shape, weight: str) -> 
         none: Pairs = tuple((lift(0), lift(0)) for _ in k)
         return correlation(weight, s, same(x[1:], k, s, d) if mode == "same" else none, d)
     reach = tuple((di * (ki - 1), di * (ki - 1)) for ki, di in zip(k, d, strict=True))
-    return (
-        step(
-            "convolve", weight=weight, stride=s, padding=reach, dilation=d, dims=len(s)
-        ),
-    )
+    return (step("convolve", weight=weight, stride=s, padding=reach, dilation=d, dims=len(s)),)
 
 
 def convolution(
@@ -188,7 +181,9 @@ def _with_unit_axis(layer: Layer) -> Layer:
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         found = layer.plan(x, given)
         operands = tuple(
-            o if o.name != "W" else Operand("W", "OIWH", (o.shape[2], o.shape[1], o.shape[0], lift(1)), _flat)
+            o
+            if o.name != "W"
+            else Operand("W", "OIWH", (o.shape[2], o.shape[1], o.shape[0], lift(1)), _flat)
             for o in found.operands
         )
         return Plan(found.steps, operands, found.requires, found.bias, found.shape_only)

@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from derive.dialects.keras1 import (
-    COMMON,
     border,
     kernel,
     ordering,
     steps_of,
     tupled,
 )
-from derive.dialects.keras_common import count, numbers, without_effect
+from derive.dialects.keras_common import COMMON, count, numbers, without_effect
 from derive.dialects.keras_plain import cropped, padded, upsampled
 from derive.dialects.keras_pool import global_layer, pool_layer
 from derive.dialects.layer import SPATIAL, Layer, Operand, Plan, Shape
@@ -176,7 +175,9 @@ def cropping(dims: int, cropping: Any = None, dim_ordering: Any = "default") -> 
     """``Cropping2D`` and ``Cropping3D`` of Keras 1: (lo, hi) for each axis."""
     given = (((0, 0),) * 2 if dims == 2 else ((1, 1),) * 3) if cropping is None else cropping
     if not isinstance(given, tuple) or len(given) != dims:
-        raise WrongInput(f"cropping: it must be a tuple of {dims} pairs; give (lo, hi) for each axis")
+        raise WrongInput(
+            f"cropping: it must be a tuple of {dims} pairs; give (lo, hi) for each axis"
+        )
     return cropped(tuple(tupled_pair(p) for p in given), ordering(dim_ordering, dims))
 
 
@@ -237,5 +238,3 @@ def _first(w: Form) -> Form:
     """(q, c, *k) as (c·q, 1, *k)."""
     q, channels, *k = w.shape
     return build((channels * q, 1, *k), lambda o, i, *t: w[(o % q, o // q, *t)])
-
-

@@ -34,7 +34,6 @@ def without_effect(*groups: Mapping[str, Any]) -> Callable[[Meaning], Meaning]:
     >>> layer(2, filters=3, name="first")
     3
     """
-
     defaults = {name: value for group in groups for name, value in group.items()}
 
     def extend(meaning: Meaning) -> Meaning:

@@ -14,7 +14,6 @@ from derive.dialects.registry import call
 from derive.dialects.tensorflow_common import Pairs, activated, one_of, same_shape
 from derive.dialects.tensorflow_plain import half_pixel
 from derive.errors import WrongInput
-from derive.expr import all_of
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
@@ -72,9 +71,7 @@ def zero_padding(dims: int, padding: Any = 1, data_format: Any = None) -> Layer:
 def padded(amounts: Pairs, layout: str) -> Layer:
     """The layer of a zero padding."""
     dims = len(amounts)
-    return Layer(
-        dims, layout, lambda x, given: Plan((step("pad", padding=amounts, dims=dims),))
-    )
+    return Layer(dims, layout, lambda x, given: Plan((step("pad", padding=amounts, dims=dims),)))
 
 
 @call("Keras", "keras.layers.Cropping{d}D", dims=(1,))
@@ -159,7 +156,7 @@ def _adaptive(dims: int, output_size: Any, data_format: Any, reason: str) -> Lay
 
 
 RANKS = (2, 1, 3)
-KEEPING = {
+KEEPING: dict[str, dict[str, Any]] = {
     "ReLU": {"max_value": None, "negative_slope": 0, "threshold": 0},
     "LeakyReLU": {"negative_slope": 0.3},
     "ELU": {"alpha": 1},
@@ -185,7 +182,9 @@ def _keeps(name: str, **arguments: Any) -> None:
     @call("Keras", f"keras.layers.{name}", dims=RANKS)
     @without_effect(arguments, COMMON)
     def keeping(dims: int) -> Layer:
-        return Layer(dims, keras_layout(None, dims), same_shape(f"{name} is not one fixed linear map"))
+        return Layer(
+            dims, keras_layout(None, dims), same_shape(f"{name} is not one fixed linear map")
+        )
 
 
 for _name, _arguments in KEEPING.items():

@@ -154,12 +154,8 @@ def conv(
         shape = given["kernel"]
         check_rank("kernel", shape, dims)
         g, requires = groups_of(x[0], shape[dims], shape[dims + 1])
-        steps = correlation(
-            "kernel", s, amounts(mode, layout, x[1:], shape[:dims], s, d), d, g
-        )
-        return Plan(
-            steps, (Operand("kernel", kernel_axes(dims), shape, channels_first),), requires
-        )
+        steps = correlation("kernel", s, amounts(mode, layout, x[1:], shape[:dims], s, d), d, g)
+        return Plan(steps, (Operand("kernel", kernel_axes(dims), shape, channels_first),), requires)
 
     return Layer(dims, layout, plan, tensors=("kernel",))
 

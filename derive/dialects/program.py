@@ -35,19 +35,31 @@ from derive.operators import flip
 class Carried:
     """How a weight of the target is made of one of the source: axes in a new order, then flipped.
 
-    ``target`` is the operand's name in its line, ``source`` the name in the source call.
+    ``source`` is the operand of the source call, ``target`` the operand's name in its line,
+    ``wanted`` the letters of its axes.  A depthwise kernel, with the letters ``I`` and ``M``, becomes
+    one with output channels ``O`` (``I`` times ``M``) that read one input channel each.
     """
 
-    source: str
+    source: Operand
     target: str
-    axes: str  # the letters of the source's axes
-    wanted: str  # those of the target's
+    wanted: str
     flipped: bool = False
+
+    @property
+    def depthwise(self) -> bool:
+        """Is a depthwise kernel made into one with groups?"""
+        return "M" in self.source.axes and "M" not in self.wanted
 
     def __str__(self) -> str:
         """The weight in NumPy's notation."""
-        order = tuple(self.axes.index(a) for a in self.wanted)
-        text = self.source if self.axes == self.wanted else f"{self.source}.transpose{order}"
+        text, axes = self.source.name, self.source.axes
+        if self.depthwise:
+            spatial = [a for a in axes if a not in "IM"]
+            order = tuple(axes.index(a) for a in ("I", "M", *spatial))
+            lengths = ", ".join(str(self.source.shape[axes.index(a)]) for a in spatial)
+            text, axes = f"{text}.transpose{order}.reshape(-1, 1, {lengths})", _merged(self.wanted)
+        if axes != self.wanted:
+            text = f"{text}.transpose{tuple(axes.index(a) for a in self.wanted)}"
         if not self.flipped:
             return text
         cuts = ", ".join("::-1" if a in "DHW" else ":" for a in self.wanted)
@@ -55,12 +67,19 @@ class Carried:
 
     def form(self, weight: Form) -> Form:
         """The target's weight as a form in the source's."""
+        axes = self.source.axes
+        if self.depthwise:
+            weight, axes = self.source.canonical(weight), _merged(self.wanted)
         if not self.flipped:
-            return ordered(weight, self.axes, self.wanted)
-        spatial = "".join(a for a in self.axes if a in "DHW")
-        inner = "".join(a for a in self.axes if a not in "DHW") + spatial
-        turned = flip(ordered(weight, self.axes, inner), dims=len(spatial))
+            return ordered(weight, axes, self.wanted)
+        spatial = "".join(a for a in axes if a in "DHW")
+        inner = "".join(a for a in axes if a not in "DHW") + spatial
+        turned = flip(ordered(weight, axes, inner), dims=len(spatial))
         return ordered(turned, inner, self.wanted)
+
+
+def _merged(wanted: str) -> str:
+    return "OI" + "".join(a for a in "DHW" if a in wanted)
 
 
 @dataclass(frozen=True)
@@ -139,7 +158,7 @@ def run(
         layer = fitted(line_layer(line), x.rank)
         layer = windows(layer) if maxima else layer
         x = ordered(x, layout, layer.layout)
-        given = {c.target: c.form(weights[c.source]) for c in line.carried}
+        given = {c.target: c.form(weights[c.source.name]) for c in line.carried}
         x, layout = apply(layer, x, given), layer.output or layer.layout
     if program.bias:
         x = add_bias(x, weights[program.bias], layout.index("C"))
@@ -147,33 +166,35 @@ def run(
 
 
 def carry(
-    line: str, x: Form, layout: str, operands: Sequence[Operand], flipped: bool = False
+    line: str,
+    x: Form,
+    layout: str,
+    kernel: Operand | None,
+    bias: Operand | None,
+    flipped: bool = False,
 ) -> Line:
     """The line with its weights carried from the source's by the letters of their axes.
 
-    ``operands`` are those of the source, by the role that their letters show: one with spatial axes
-    is the kernel, one with the letter ``O`` alone is the bias.
+    ``kernel`` and ``bias`` are what the source has for this line; an operand of the line with one
+    axis is its bias.  Raises :class:`derive.errors.NotSupported` where the source has no such tensor.
     """
     layer = fitted(line_layer(Line(line)), x.rank)
-    kernels = [o for o in operands if len(o.axes) > 1]
-    biases = [o for o in operands if len(o.axes) == 1]
     shape = ordered(x, layout, layer.layout).shape
     found = []
-    for name, axes in _wanted(layer, shape, kernels):
-        source = kernels[0] if len(axes) > 1 else biases[0]
-        turned = flipped and len(axes) > 1
-        found.append(Carried(source.name, name, source.axes, axes, turned))
+    for name, axes in _wanted(layer, shape, kernel):
+        source = kernel if len(axes) > 1 else bias
+        if source is None:
+            raise NotSupported(f"{layer.name} takes {name}, but the source has no such tensor")
+        found.append(Carried(source, name, axes, flipped and len(axes) > 1))
     return Line(line, tuple(found))
 
 
-def _wanted(
-    layer: Layer, shape: Sequence[Expr], kernels: Sequence[Operand]
-) -> list[tuple[str, str]]:
+def _wanted(layer: Layer, shape: Sequence[Expr], kernel: Operand | None) -> list[tuple[str, str]]:
     """The operands of a line, with the letters of their axes.
 
     A functional call plans with the shapes it is given; symbols stand in for them, the order of the
     axes does not depend on their lengths.
     """
-    rank = len(kernels[0].axes) if kernels else 0
+    rank = len(kernel.axes) if kernel is not None else 0
     given = {t: tuple(size(f"{t}_{a}") for a in range(rank)) for t in layer.tensors}
     return [(o.name, o.axes) for o in planned(layer, tuple(shape), given).operands]

@@ -138,9 +138,7 @@ def convolution(
 
 
 @call("TensorFlow", "tf.nn.atrous_conv{d}d", dims=(2,), tensors=("value", "filters"))
-def atrous(
-    dims: int, value: Any, filters: Any, rate: Any, padding: Any, name: Any = None
-) -> Layer:
+def atrous(dims: int, value: Any, filters: Any, rate: Any, padding: Any, name: Any = None) -> Layer:
     """``tf.nn.atrous_conv2d``: stride 1 and the dilation ``rate``, channels last."""
     layout = layout_of(None, dims)
     d = positive(spatial_values(rate, layout, "rate", "1 n"), "rate")
@@ -217,7 +215,7 @@ def depthwise_axes(
         explicit(padding, layout)
     s = positive(spatial_values(strides, layout, "strides", "n+2"), "strides")
     d = positive(spatial_values(_or_one(dilations), layout, "dilations", "1 n"), "dilations")
-    if any(a.constant != b.constant for a, b in zip(s, s[1:], strict=False)):
+    if len({a.constant for a in s}) > 1:
         raise WrongInput(
             f"strides = {', '.join(map(str, s))}: the current implementation only supports equal "
             "length strides in the row and column dimensions; make them equal"

@@ -166,9 +166,7 @@ def correlation(
     """The step of a convolution."""
     g = lift(1) if groups is None else groups
     return (
-        step(
-            "correlate", weight=weight, stride=s, padding=p, dilation=d, groups=g, dims=len(s)
-        ),
+        step("correlate", weight=weight, stride=s, padding=p, dilation=d, groups=g, dims=len(s)),
     )
 
 
@@ -278,8 +276,10 @@ def activated(activation: Any) -> str:
     """Why a layer with an activation has no value here; empty for a linear one."""
     if activation in LINEAR:
         return ""
-    return f"activation={activation!r} is not linear" if isinstance(activation, str) else (
-        f"the activation {activation} is not linear"
+    return (
+        f"activation={activation!r} is not linear"
+        if isinstance(activation, str)
+        else (f"the activation {activation} is not linear")
     )
 
 
@@ -303,7 +303,7 @@ def pooled(
     """The step of a pooling; an average leaves the padding out of the count."""
     dims = len(layout) - 2
     rate = tuple(lift(1) for _ in k) if d is None else d
-    common = {"k": k, "stride": s, "padding": p, "dilation": rate, "dims": dims}
+    common: dict[str, Any] = {"k": k, "stride": s, "padding": p, "dilation": rate, "dims": dims}
     if kind == "max":
         return (step("max_pool", **common),)
     return (step("avg_pool", count_include_pad=False, **common),)

@@ -17,8 +17,10 @@ from derive.errors import NotSupported, WrongInput
 from derive.expr import Expr, all_of, divides
 
 VECTOR = ("NCHW_VECT_C",)
-METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian")
-METHODS += ("mitchellcubic",)
+METHODS = (
+    *("bilinear", "nearest", "bicubic", "area"),
+    *("lanczos3", "lanczos5", "gaussian", "mitchellcubic"),
+)
 
 
 @call("TensorFlow", "tf.nn.depth_to_space", dims=(2,), tensors=("input",))
@@ -106,7 +108,9 @@ def pad(
                     f"{n - reach}; pad twice"
                 )
                 requires.append(Requirement(all_of(lo <= n - reach, hi <= n - reach), message))
-        says = f"constant_values = {constant_values} adds a constant" if constant_values != 0 else ""
+        says = (
+            f"constant_values = {constant_values} adds a constant" if constant_values != 0 else ""
+        )
         return Plan(
             (_padding(kind, amounts),),
             requires=tuple(requires),
@@ -141,9 +145,7 @@ def _pairs(paddings: Any, layout: str) -> tuple[tuple[Expr, Expr], ...]:
     return found
 
 
-@call(
-    "TensorFlow", "tf.image.resize", dims=(2,), tensors=("images",), aliases={"image": "images"}
-)
+@call("TensorFlow", "tf.image.resize", dims=(2,), tensors=("images",), aliases={"image": "images"})
 def resize(
     dims: int,
     images: Any,

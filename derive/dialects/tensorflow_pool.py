@@ -28,9 +28,7 @@ from derive.expr import Expr, lift
 VALUE = {"value": "input"}  # the name of TensorFlow 1
 
 
-def pooling(
-    kind: str, dims: int, ksize: Any, strides: Any, padding: Any, layout: str
-) -> Layer:
+def pooling(kind: str, dims: int, ksize: Any, strides: Any, padding: Any, layout: str) -> Layer:
     """The layer of a pooling with windows ``ksize``; explicit amounts are for the maximum."""
     k = positive(spatial_values(_within(ksize, layout), layout, "ksize"), "ksize")
     s = positive(spatial_values(strides, layout, "strides"), "strides")

@@ -142,9 +142,7 @@ def transposed(
     return Layer(dims, layout, plan, tensors=("filters",))
 
 
-def _output_channels(
-    dims: int, made: Expr, kernel: Shape
-) -> tuple[Expr, tuple[Requirement, ...]]:
+def _output_channels(dims: int, made: Expr, kernel: Shape) -> tuple[Expr, tuple[Requirement, ...]]:
     """The groups that ``output_shape`` implies: a multiple of the filter's channels means several."""
     m, o = made.constant, kernel[dims].constant
     if dims < 3 and m is not None and o is not None and m != o and o and m % o == 0:
@@ -159,9 +157,7 @@ def _output_channels(
 BACKPROP_INPUT = "tf.nn.conv{d}d_backprop_input"
 
 
-@call(
-    "TensorFlow", BACKPROP_INPUT, dims=(2,), tensors=("out_backprop", "filters"), aliases=OLD
-)
+@call("TensorFlow", BACKPROP_INPUT, dims=(2,), tensors=("out_backprop", "filters"), aliases=OLD)
 def backprop_input(
     dims: int,
     input_sizes: Any,
@@ -240,9 +236,7 @@ def backprop_filter(
         cut = []
         for ni, mi, ki, si, di, (lo, hi) in zip(x[1:], m, k, s, d, p, strict=True):
             wanted = shapes.conv_length(ni, ki, si, di, 1, lo, hi)
-            message = (
-                f"out_backprop has the length {mi} but the convolution gives {wanted}; give {wanted}"
-            )
+            message = f"out_backprop has the length {mi} but the convolution gives {wanted}; give {wanted}"
             requires.append(Requirement(eq(mi, wanted), message))
             cut.append((lo, si * (mi - 1) + 1 + di * (ki - 1) - ni - lo))
         turned = step("permute", order=(1, 0, *range(2, dims + 2)))

@@ -226,14 +226,21 @@ def _certify(
 
 
 def _carried(lines: tuple[str, ...], x: Form, layout: str, plan: Plan, flipped: bool) -> Program:
-    found = []
+    """The lines with their weights: each line with a kernel takes the next one of the source."""
+    operands = {o.name: o for o in plan.operands}
     weights = {o.name: tensor(o.name, *o.shape) for o in plan.operands}
+    kernels = [operands[s.weight] for s in plan.steps if s.weight]
+    found = []
     for text in lines:
-        line = carry(text, x, layout, plan.operands, flipped)
+        line = carry(
+            text, x, layout, kernels[0] if kernels else None, operands.get(plan.bias), flipped
+        )
+        if any(len(c.wanted) > 1 for c in line.carried):
+            kernels = kernels[1:]
         y, after = run(Program((line,)), x, layout, weights)
         found.append(line)
         x, layout = tensor("x", *y.shape), after
-    taken = {c.source for line in found for c in line.carried}
+    taken = {c.source.name for line in found for c in line.carried}
     return Program(tuple(found), plan.bias if plan.bias not in taken else "")
 
 

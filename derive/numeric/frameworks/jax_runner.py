@@ -55,6 +55,8 @@ def run(
 
     Raises :class:`Refused` where JAX refuses it, and for an output without any element.
     """
+    if aborts(name, arguments):
+        raise Refused("XLA would end the process (Check failed: ShapeUtil::Compatible)")
     jax = _jax()
     given = {k: resolved(v) for k, v in arguments.items()}
     names = TENSORS.get(name, ())
@@ -80,6 +82,19 @@ def run(
     except (NotImplementedError, *REFUSALS):  # there is no gradient, or nothing at all
         return _plain(jax.jit(apply), tensors)
     return Ran(np.asarray(y), dict(zip(("x", *names), map(np.asarray, found), strict=True)))
+
+
+def aborts(name: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether XLA is known to end the whole process: windows of one sample with a crop.
+
+    >>> aborts("lax.reduce_window", {"window_dimensions": (1,), "padding": ((0, -1),)})
+    True
+    """
+    padding = arguments.get("padding")
+    if name != "lax.reduce_window" or not isinstance(padding, tuple):
+        return False
+    sizes = (*arguments["window_dimensions"], *(arguments.get("window_strides") or ()))
+    return all(v == 1 for v in sizes) and any(p < 0 for pair in padding for p in pair)
 
 
 def _plain(apply: Any, tensors: list[Any]) -> Ran:

@@ -41,7 +41,9 @@ def conv(rng: Random, dims: int) -> Drawn:
     k = taps(rng, dims)
     given: dict[str, Any] = {"nb_filter": rng.randint(1, 3) if not odd(rng, 0.04) else 0}
     names = {1: ("filter_length",), 2: ("nb_row", "nb_col")}
-    given |= dict(zip(names.get(dims, ("kernel_dim1", "kernel_dim2", "kernel_dim3")), k, strict=True))
+    given |= dict(
+        zip(names.get(dims, ("kernel_dim1", "kernel_dim2", "kernel_dim3")), k, strict=True)
+    )
     s = rates(rng, dims, 3 if dims < 3 else 2)
     if dims == 1:
         given["subsample_length"] = s[0] if not odd(rng, 0.06) else 0
@@ -76,7 +78,9 @@ def deconvolution(rng: Random, dims: int) -> Drawn:
 def separable(rng: Random, dims: int) -> Drawn:
     """``SeparableConvolution2D``."""
     drawn, s = conv(rng, dims), rng.randint(1, 3)
-    return Drawn({**drawn.arguments, "depth_multiplier": rng.randint(1, 2), "subsample": (s, s)}, drawn.x)
+    return Drawn(
+        {**drawn.arguments, "depth_multiplier": rng.randint(1, 2), "subsample": (s, s)}, drawn.x
+    )
 
 
 def pool(rng: Random, dims: int) -> Drawn:
@@ -153,7 +157,9 @@ DRAWS: dict[str, Draw] = {
 def even_same(drawn: Drawn) -> bool:
     """``same`` with a kernel of even length."""
     given = drawn.arguments
-    return given.get("border_mode") == "same" and any(given[k] % 2 == 0 for k in ("nb_row", "nb_col"))
+    return given.get("border_mode") == "same" and any(
+        given[k] % 2 == 0 for k in ("nb_row", "nb_col")
+    )
 
 
 KNOWN: tuple[Known, ...] = (
@@ -171,6 +177,13 @@ KNOWN: tuple[Known, ...] = (
         lambda drawn: True,
         "the gradient of a 3-D max pooling in TensorFlow goes to every maximum of a window",
         "keras1.MaxPooling3D(strides=(1, 1, 1)) on x: (1, 1, 2, 2, 2) with two maxima",
+    ),
+    Known(
+        tuple(f"keras1.GlobalMaxPooling{d}D" for d in (1, 2, 3)),
+        "gradient",
+        lambda drawn: True,
+        "the gradient of a maximum over whole axes is shared by equal maxima in TensorFlow",
+        "keras1.GlobalMaxPooling1D() on x: (1, 2, 1) with two maxima",
     ),
     Known(
         ("keras1.Convolution3D",),

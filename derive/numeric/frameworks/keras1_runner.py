@@ -12,7 +12,7 @@ from typing import Any
 
 from derive.numeric.frameworks import Array, Gradient, Ran, Refused
 from derive.numeric.frameworks.tensorflow_runner import PRECISION as PRECISION
-from derive.numeric.frameworks.tensorflow_runner import differentiated, framework
+from derive.numeric.frameworks.tensorflow_runner import check_pooling, differentiated, framework
 from derive.numeric.frameworks.tensorflow_runner import version as version
 
 WEIGHTS = ("W", "depthwise_kernel", "pointwise_kernel", "b")
@@ -29,6 +29,7 @@ def run(
 ) -> Ran:
     """The output and the gradients; raises :class:`Refused`."""
     layer = name.split(".")[-1]
+    check_pooling(name, dims, arguments)
     first = dims > 1 and arguments.get("dim_ordering", "default") in ("default", "th")
     if arguments.get("dim_ordering", "default") not in ("default", "th", "tf"):
         raise Refused("dim_ordering must be in {tf, th}.")
@@ -49,7 +50,9 @@ def run(
             y = y + given["b"]
         if dims == 1 and len(y.shape) == 4:
             y = tf.squeeze(y, 2)
-        return tf.transpose(y, (0, dims + 1, *range(1, dims + 1))) if first and len(y.shape) > 2 else y
+        return (
+            tf.transpose(y, (0, dims + 1, *range(1, dims + 1))) if first and len(y.shape) > 2 else y
+        )
 
     kind = "float32" if dims == 3 and layer == "MaxPooling3D" else "float64"
     return differentiated(compute, ("x", *names), [x, *(weights[n] for n in names)], g, kind)
@@ -92,11 +95,11 @@ def _computed(
         return tf.nn.separable_conv2d(y, deep, mix, steps, padding)
     if "Convolution" in layer:
         kernel = _last(given["W"], dims, first)
-        rate = arguments.get("atrous_rate", (1, 1))
-        rate = (rate, 1) if dims == 1 else rate
         if dims == 3:
             return tf.nn.conv3d(y, kernel, steps, padding)
-        if rate in ((1, 1), 1):
+        rate = arguments.get("atrous_rate", 1 if dims == 1 else (1, 1))
+        rate = (rate, 1) if dims == 1 else rate
+        if rate == (1, 1):
             return tf.nn.conv2d(y, kernel, steps, padding)
         if steps != [1, 1, 1, 1]:
             raise Refused("Invalid strides for dilated convolution")
@@ -108,9 +111,7 @@ def _computed(
     return _moved(layer, dims, arguments, y)
 
 
-def _deconvolved(
-    arguments: Mapping[str, Any], y: Any, w: Any, padding: str, first: bool
-) -> Any:
+def _deconvolved(arguments: Mapping[str, Any], y: Any, w: Any, padding: str, first: bool) -> Any:
     """``conv2d_transpose`` to the length that Keras 1.0 announces (``conv_input_length``)."""
     tf = framework()
     kernel = tf.transpose(_last(w, 2, first), (0, 1, 3, 2))
@@ -160,7 +161,10 @@ def _moved(layer: str, dims: int, arguments: Mapping[str, Any], y: Any) -> Any:
         return tf.pad(y, [[0, 0], *_amounts(p, dims), *unit, [0, 0]])
     cut = arguments.get("cropping", ((1, 1) if dims == 1 else ((dims - 2, dims - 2),) * dims))
     pairs = (cut,) if dims == 1 else cut
-    if any(lo < 0 or hi < 0 or lo + hi >= y.shape[a] for a, (lo, hi) in zip(spatial, pairs, strict=True)):
+    if any(
+        lo < 0 or hi < 0 or lo + hi >= y.shape[a]
+        for a, (lo, hi) in zip(spatial, pairs, strict=True)
+    ):
         raise Refused("nothing is left")
     for axis, (lo, hi) in zip(spatial, pairs, strict=True):
         y = tf.gather(y, list(range(lo, y.shape[axis] - hi)), axis=axis)

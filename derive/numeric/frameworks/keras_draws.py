@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from derive.dialects.registry import CALLS, bind
 from derive.numeric.frameworks import Draw, Drawn, Ints, Known
 from derive.numeric.frameworks.tensorflow_draws import laid, layout, lengths, odd, rates, taps
+from derive.numeric.plan_runner import prepare
 
 FORMATS = {True: "channels_first", False: "channels_last"}
 
@@ -269,4 +272,85 @@ DRAWS: dict[str, Draw] = {
     "keras.ops.conv_transpose": op_transpose,
     "keras.ops.depthwise_conv": op_depthwise,
 }
-KNOWN: tuple[Known, ...] = ()
+
+
+def square(name: str) -> Callable[[Drawn], bool]:
+    """Does a channels-first layer with a bias give a last axis as long as its channels?"""
+
+    def applies(drawn: Drawn) -> bool:
+        given = drawn.arguments
+        if given.get("data_format") != "channels_first" or not given.get("use_bias", True):
+            return False
+        shape = prepare(bind(CALLS[name], (), given), drawn.x).shape
+        return shape[1] == shape[-1]
+
+    return applies
+
+
+def unequal(drawn: Drawn) -> bool:
+    """Are the strides for rows and columns different?"""
+    strides = drawn.arguments.get("strides", 1)
+    return isinstance(strides, tuple) and len(set(strides)) > 1
+
+
+WITH_BIAS = (
+    *(f"keras.layers.Conv{d}D" for d in (1, 2, 3)),
+    *(f"keras.layers.Conv{d}DTranspose" for d in (1, 2, 3)),
+    *(f"keras.layers.Convolution{d}DTranspose" for d in (1, 2, 3)),
+    *(f"keras.layers.{kind}Conv{d}D" for kind in ("Depthwise", "Separable") for d in (1, 2)),
+    *(f"keras.layers.SeparableConvolution{d}D" for d in (1, 2)),
+)
+SQUARE = (
+    "keras.layers.Conv1D(filters=2, kernel_size=1, data_format='channels_first') on x: (1, 1, 2)"
+)
+KNOWN: tuple[Known, ...] = (
+    *(
+        Known(
+            (name,),
+            "value",
+            square(name),
+            "with channels first, keras.ops.add on TensorFlow adds the bias along the last axis where "
+            "that is as long as the channels",
+            SQUARE,
+        )
+        for name in WITH_BIAS
+    ),
+    Known(
+        (
+            "keras.layers.DepthwiseConv2D",
+            "keras.layers.SeparableConv2D",
+            "keras.layers.SeparableConvolution2D",
+            "keras.ops.depthwise_conv",
+        ),
+        "accepted by us",
+        unequal,
+        "TensorFlow's kernel for the CPU takes one stride for rows and columns; Keras and its other "
+        "backends take two",
+        "keras.layers.DepthwiseConv2D(kernel_size=1, strides=(1, 2)) on x: (1, 1, 2, 1)",
+    ),
+    Known(
+        (
+            "keras.layers.MaxPooling3D",
+            "keras.layers.MaxPool3D",
+            "keras.ops.max_pool",
+        ),
+        "gradient",
+        lambda drawn: len(drawn.x) == 5,
+        "the gradient of a 3-D max pooling in TensorFlow goes to every maximum of a window",
+        "keras.layers.MaxPooling3D(strides=1) on x: (1, 2, 2, 2, 1) with two maxima",
+    ),
+    Known(
+        tuple(f"keras.layers.GlobalMax{n}{d}D" for n in ("Pooling", "Pool") for d in (1, 2, 3)),
+        "gradient",
+        lambda drawn: True,
+        "the gradient of a maximum over whole axes is shared by equal maxima in TensorFlow",
+        "keras.layers.GlobalMaxPooling1D() on x: (1, 2, 1) with two maxima",
+    ),
+    Known(
+        ("keras.layers.Conv3D", "keras.ops.conv"),
+        "value",
+        lambda drawn: len(drawn.x) == 5 and str(drawn.arguments.get("padding")).lower() == "same",
+        "conv3d on the CPU starts inside of the input where SAME needs no padding (see tf.nn.conv3d)",
+        "keras.layers.Conv3D(1, 1, strides=(1, 1, 3), padding='same') on x: (1, 1, 1, 3, 1)",
+    ),
+)

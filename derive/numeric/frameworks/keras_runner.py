@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -9,7 +10,7 @@ from typing import Any
 
 from derive.dialects.registry import CALLS
 from derive.numeric.frameworks import Array, Gradient, Ran, Refused
-from derive.numeric.frameworks.tensorflow_runner import differentiated, framework
+from derive.numeric.frameworks.tensorflow_runner import check_pooling, differentiated, framework
 
 PRECISION = 1e-6  # images are resized in float32
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel", "bias")
@@ -20,9 +21,7 @@ def keras() -> Any:
     """The module ``keras``, on TensorFlow."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     framework()
-    import keras as module
-
-    return module
+    return importlib.import_module("keras")
 
 
 def version() -> str:
@@ -42,6 +41,7 @@ def run(
     function = keras()
     for part in name.split(".")[1:]:
         function = getattr(function, part)
+    check_pooling(name, dims, arguments)
     kind = "float32" if dims == 3 and "max" in name.lower() else "float64"
     if CALLS[name].tensors:
         first, *others = CALLS[name].tensors
@@ -71,7 +71,7 @@ def _layer(
         layer = maker(dtype=kind, **arguments)
         if not layer.built:
             layer.build(x.shape)
-    except Exception as error:  # noqa: BLE001  whatever a framework raises is its refusal
+    except Exception as error:
         raise Refused(" ".join(str(error).split())[:200]) from None
     names = [k for k in KERNELS if k in weights and getattr(layer, k, None) is not None]
     try:

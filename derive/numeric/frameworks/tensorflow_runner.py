@@ -6,6 +6,7 @@ XLA instead: those are limits of a device, not of the call.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -27,8 +28,7 @@ def framework() -> Any:
     """The module ``tensorflow``, without its messages."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    import tensorflow
-
+    tensorflow = importlib.import_module("tensorflow")
     tensorflow.get_logger().setLevel("ERROR")
     tensorflow.config.threading.set_intra_op_parallelism_threads(1)
     return tensorflow
@@ -57,20 +57,26 @@ def run(
             **{first: tensors[0]}, **dict(zip(others, tensors[1:], strict=True)), **given
         )
 
-    if dims == 3 and "pool" in name and not _positive(arguments):
-        raise Refused("pooling in 3-D divides by a stride of 0, which ends the process")
+    check_pooling(name, dims, arguments)
     single = dims == 3 and ("max_pool" in name or arguments.get("pooling_type") == "MAX")
     arrays = [x, *(weights[o] for o in others)]
     kind = "float32" if single else "float64"  # MaxPool3D has no float64
-    return differentiated(compute, ("x", *others), arrays, g, kind, _positive(arguments))
+    return differentiated(compute, ("x", *others), arrays, g, kind, positive(arguments))
 
 
-def _positive(arguments: Mapping[str, Any]) -> bool:
+def check_pooling(name: str, dims: int, arguments: Mapping[str, Any]) -> None:
+    """Refuse what must not be run: 3-D pooling divides by a stride of 0, which ends the process."""
+    if dims == 3 and "pool" in name.lower() and not positive(arguments):
+        raise Refused("a stride or a window that is not positive")
+
+
+def positive(arguments: Mapping[str, Any]) -> bool:
     """Are all numbers that count something positive?  XLA ends the process for some that are not."""
     counts = ("ksize", "strides", "stride", "dilations", "window_shape", "block_size", "rate")
-    values = [arguments.get(c, 1) for c in counts]
+    counts += ("pool_size",)
+    values = [1 if arguments.get(c) is None else arguments[c] for c in counts]
     flat = [v for value in values for v in (value if isinstance(value, tuple) else (value,))]
-    return all(v is not None and v > 0 for v in flat)
+    return all(v > 0 for v in flat)
 
 
 def _function(name: str) -> Callable[..., Any]:
@@ -109,7 +115,7 @@ def differentiated(
     tensors = [tf.constant(a, dtype=kind) for a in arrays]
     try:
         output = compute(tensors)
-    except Exception as error:  # noqa: BLE001  whatever a framework raises is its refusal
+    except Exception as error:
         if not (compiling and _of_device(error)):
             raise Refused(_said(error)) from None
         output = None
@@ -137,7 +143,7 @@ def _said(error: Exception) -> str:
 def _compiled(compute: Callable[[Sequence[Any]], Any], tensors: Sequence[Any]) -> Any:
     try:
         return framework().function(lambda *t: compute(t), jit_compile=True)(*tensors)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         raise Refused(_said(error)) from None
 
 
@@ -157,8 +163,8 @@ def _back(
 
     try:
         return gradients(*tensors)  # type: ignore[no-any-return]
-    except Exception:  # noqa: BLE001
+    except Exception:
         try:
             return tf.function(gradients, jit_compile=True)(*tensors)  # type: ignore[no-any-return]
-        except Exception:  # noqa: BLE001
+        except Exception:
             return [None] * len(tensors)
