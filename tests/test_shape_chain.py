@@ -153,7 +153,10 @@ def test_lines_of_the_old_keras_as_they_stand() -> None:
         ("x = Conv2D(8, 3)(x)\nx = MaxPooling2D(2)(x)", ("N", "⌊H_in/2⌋ − 1", "⌊W_in/2⌋ − 1", 8)),
         ("nn.Conv1d(1, 2, 3)\nnn.Conv1d(2, 4, 3)", ("N", 4, "L_in − 4")),
         ("F.max_pool1d(F.conv1d(x[1, 3, 20], w[5, 3, 3]), 2)", (1, 5, 9)),
-        ("y = nn.Conv1d(1, 1, 3, padding=1)(x)\nz = y + nn.Conv1d(1, 1, 1)(y)", ("N", 1, "L_in")),
+        (
+            "y = nn.Conv1d(1, 1, 3, padding=1)(x)\nz = nn.Conv1d(1, 1, 1)(y)\nw = y + z",
+            ("N", 1, "L_in"),
+        ),
         (
             (
                 "self.conv = nn.Conv1d(1, 4, 3)\nx = self.conv(x)\nx = nn.Sequential(nn.ReLU(), "
@@ -183,7 +186,7 @@ def test_one_call_is_no_chain() -> None:
         (sequential("nn.Conv1d(1, 8, 3)", "nn.MaxPool1d(9)"), 10, r"layer 2, .* \(8\) is shorter"),
         (sequential("nn.Conv1d(1, 8, 3)", "nn.Relu()"), None, "the call 'nn.Relu' is unknown"),
         (sequential("nn.Conv1d(1, 8, 3)", "3"), None, "3 is no layer; write layers inside"),
-        ("nn.Sequential()", None, "it has no layers; write them inside"),
+        ("nn.Sequential()", None, "it applies no layer; write at least one call"),
         ("a = 3\nb = 4", None, "3 is no tensor; write a call or a name"),
         ("torch.cat([x, y], 1)", None, "no shape is known of what it takes"),
         (

@@ -72,7 +72,7 @@ def test_the_examples_in_the_help_run(ask: Run) -> None:
 
     shown = ask("--help")[1]
     joined = re.sub(r"\\\n\s+", " ", shown)
-    commands = re.findall(r"^  derive shape (.*)$", joined, re.MULTILINE)
+    commands = re.findall(r"^ +derive shape (.*)$", joined, re.MULTILINE)
     assert len(commands) >= 8
     for command in commands:
         arguments = shlex.split(re.split(r"   +", command)[0])
@@ -119,7 +119,7 @@ def test_the_calls_that_are_known(ask: Run) -> None:
         ((CONV, "--solve"), "--solve: nothing is asked; give either --output or --scale"),
         (("nn.Conv2d(3, 16, 3, stride=0)",), "nn.Conv2d: stride = 0: stride is at least 1"),
         ((CONV, "--input", "5x"), "--input 5x: this is no shape"),
-        ((CONV, "--weight", "3,3"), "--weight (3, 3): nn.Conv2d takes no tensors beside its input"),
+        ((CONV, "--weight", "3,3"), "--weight 3,3: nn.Conv2d takes no tensors beside its input"),
     ],
 )
 def test_mistakes_are_one_message_and_exit_code_2(

@@ -8,7 +8,7 @@ import pytest
 
 from derive.dialects.lengths import Lengths, condition, lengths_where, preimages
 from derive.errors import NotSupported
-from derive.expr import TRUE, Cond, Expr, all_of, any_of, divides, holds, maximum, size
+from derive.expr import TRUE, Cond, Expr, all_of, any_of, divides, holds, lift, maximum, size
 
 N = size("n")
 TOP = 400
@@ -63,10 +63,10 @@ def test_sets_in_words(cond: Cond, text: str) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_random_sets_are_described_exactly(seed: int) -> None:
     rng = random.Random(seed)
-    least, low, high = rng.randint(1, 30), rng.randint(1, 40), rng.randint(20, 60)
+    least, low, high = (lift(rng.randint(*ends)) for ends in ((1, 30), (1, 40), (20, 60)))
     parts = [
-        all_of(divides(rng.choice([2, 3, 4, 6]), N - rng.randint(0, 3)), N >= least),
-        all_of(N >= low, N <= high),
+        all_of(divides(rng.choice([2, 3, 4, 6]), N - rng.randint(0, 3)), least <= N),
+        all_of(low <= N, high >= N),
     ]
     cond = any_of(*parts) if seed % 2 else all_of(*parts)
     found = lengths_where(cond, N)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from derive.dialects.calls import Call, show
+from derive.dialects.calls import Call
 from derive.dialects.calls import Name as Tensor
 from derive.dialects.layer import Layer, fitted, planned
 from derive.dialects.registry import DIALECTS, Spec, find, layer_of, number, spelled
@@ -201,7 +201,7 @@ def _weights(layer: Layer, weights: Mapping[str, Sequence[Any]]) -> dict[str, Sh
             found[name] = tuple(map(lift, shape))
         else:
             raise WrongInput(
-                f"--weight {name or show(tuple(map(str, shape)))}: {layer.name} takes "
+                f"--weight {name or ','.join(map(str, shape))}: {layer.name} takes "
                 f"{'the tensors ' + ', '.join(known) if known else 'no tensors beside its input'}; "
                 + ("name one of them, as NAME=SHAPE" if known else "leave --weight out")
             )

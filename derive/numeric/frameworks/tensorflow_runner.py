@@ -72,8 +72,7 @@ def check_pooling(name: str, dims: int, arguments: Mapping[str, Any]) -> None:
 
 def positive(arguments: Mapping[str, Any]) -> bool:
     """Are all numbers that count something positive?  XLA ends the process for some that are not."""
-    counts = ("ksize", "strides", "stride", "dilations", "window_shape", "block_size", "rate")
-    counts += ("pool_size",)
+    counts = ("ksize", "pool_size", "strides", "stride", "dilations", "window_shape", "rate")
     values = [1 if arguments.get(c) is None else arguments[c] for c in counts]
     flat = [v for value in values for v in (value if isinstance(value, tuple) else (value,))]
     return all(v > 0 for v in flat)
