@@ -70,6 +70,7 @@ FRAMEWORKS: dict[str, Framework] = {
     "keras1": Framework("Keras 1", "keras1", "tensorflow"),
     "jax": Framework("JAX", "jax", "jax"),
     "onnx": Framework("ONNX", "onnx", "onnxruntime"),
+    "numpy": Framework("NumPy", "numpy", "scipy"),
 }
 
 

@@ -84,7 +84,20 @@ SHAPES: list[tuple[str, Ints, dict[str, Ints], Ints]] = [
         (1, 4, 4, 2),
     ),
 ]
+FLAX: list[tuple[str, Ints, Ints]] = [
+    ("linen.Conv(4, (3, 3), strides=2, padding='CIRCULAR')", (1, 8, 9, 3), (1, 4, 5, 4)),
+    ("flax.linen.Conv(features=4, kernel_size=3, padding='CAUSAL')", (8, 3), (8, 4)),
+    ("linen.Conv(4, (3, 2), padding=(1, (0, 2)), use_bias=False)", (2, 8, 9, 3), (2, 8, 10, 4)),
+    ("linen.ConvTranspose(4, (3, 3), strides=(2, 3))", (1, 5, 6, 3), (1, 10, 18, 4)),
+    ("linen.ConvTranspose(4, (3,), padding='VALID', transpose_kernel=True)", (1, 5, 3), (1, 7, 4)),
+]
 REFUSED = [
+    ("linen.Conv(4, (3, 3), padding='CAUSAL')", "(Causal padding is only implemented for 1D"),
+    (
+        "linen.Conv(4, (3, 3), padding='CIRCULAR', input_dilation=2)",
+        "padding = 'CIRCULAR' with input_dilation: JAX refuses it",
+    ),
+    ("linen.Conv(4, (3, 3), padding=(1, 1, 1))", "or a (low, high) pair for each of the 2 axes"),
     (
         "lax.conv(x, w, 2, 'SAME')",
         "window_strides = 2: JAX takes one number for each axis; give (2, 2)",
@@ -160,6 +173,10 @@ REFUSED = [
 ]
 NOT_SUPPORTED = [
     (
+        "linen.ConvTranspose(4, (3,), padding='CIRCULAR')",
+        "the wrapped transposed convolution of Flax is not understood; give 'SAME', 'VALID' or pairs",
+    ),
+    (
         "lax.conv_general_dilated(x, w, (1, 1), 'VALID', batch_group_count=2)",
         "batch_group_count = 2: only 1 is understood; split the batch and call it for each part",
     ),
@@ -174,6 +191,26 @@ NOT_SUPPORTED = [
 def test_shape(text: str, x: Ints, weights: dict[str, Ints], expected: Ints) -> None:
     given = {name: tensor(name, *shape) for name, shape in weights.items()}
     assert outline(read_layer(text), tensor("x", *x), given).shape == expected
+
+
+@pytest.mark.parametrize(("text", "x", "expected"), FLAX)
+def test_shape_of_a_flax_layer(text: str, x: Ints, expected: Ints) -> None:
+    assert apply(read_layer(text), tensor("x", *x)).shape == expected
+
+
+def test_groups_that_do_not_divide() -> None:
+    layer = read_layer("linen.Conv(4, (3,), feature_group_count=3)")
+    with pytest.raises(WrongInput, match="4 features and feature_group_count = 3: Flax refuses it"):
+        apply(layer, tensor("x", 1, 9, 3))
+
+
+def test_xla_ends_the_process_for_this_call_which_is_not_run() -> None:
+    from derive.numeric.frameworks.jax_runner import aborts
+
+    call = "lax.reduce_window"
+    assert aborts(call, {"window_dimensions": (1,), "padding": ((0, -1),)})
+    assert not aborts(call, {"window_dimensions": (2,), "padding": ((0, -1),)})
+    assert not aborts(call, {"window_dimensions": (1,), "padding": ((0, 1),)})
 
 
 @pytest.mark.parametrize(("text", "message"), REFUSED)

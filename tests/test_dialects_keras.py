@@ -46,16 +46,11 @@ def shape(text: str, *x: int) -> Shape:
         ("ZeroPadding2D(((1, 2), (3, 4)))", (1, 3, 4, 2), (1, 6, 11, 2)),
         ("Cropping2D(((1, 2), (0, 1)))", (1, 7, 4, 2), (1, 4, 3, 2)),
         ("keras.layers.BatchNormalization()", (1, 7, 4, 2), (1, 7, 4, 2)),
-        ("Dropout(0.5)", (1, 7, 2), (1, 7, 2)),
+        ("keras.layers.Dropout(0.5)", (1, 7, 2), (1, 7, 2)),
     ],
 )
 def test_shapes(text: str, x: Shape, expected: Shape) -> None:
-    assert shape_only(text, x) == expected
-
-
-def shape_only(text: str, x: Shape) -> Shape:
-    """The output shape, for layers without a value here as well."""
-    return prepare(read_layer(text), x).shape
+    assert shape(text, *x) == expected
 
 
 @pytest.mark.parametrize(
@@ -91,7 +86,7 @@ def shape_only(text: str, x: Shape) -> Shape:
     ],
 )
 def test_shapes_of_keras_1(text: str, x: Shape, expected: Shape) -> None:
-    assert shape_only(text, x) == expected
+    assert shape(text, *x) == expected
 
 
 def test_the_argument_names_tell_the_versions_apart() -> None:
@@ -156,18 +151,24 @@ MESSAGES = [
     ),
     (
         "Conv2D(16, 3, strides=0)",
-        "keras.layers.Conv2D: strides = 0: Keras refuses values that do not satisfy `value >= 1`; "
-        "give 1 or more",
+        (
+            "keras.layers.Conv2D: strides = 0: Keras refuses values that do not satisfy `value >= 1`; "
+            "give 1 or more"
+        ),
     ),
     (
         "Conv2D(16, (3, 3, 3))",
-        "keras.layers.Conv2D: kernel_size has 3 values; Keras takes one number or a tuple of 2 for 2 "
-        "spatial axes",
+        (
+            "keras.layers.Conv2D: kernel_size has 3 values; Keras takes one number or a tuple of 2 for 2 "
+            "spatial axes"
+        ),
     ),
     (
         "Conv2D(16, 3, strides=2, dilation_rate=2)",
-        "keras.layers.Conv2D: strides and dilation_rate: `strides > 1` not supported in conjunction "
-        "with `dilation_rate > 1`; make one of them 1",
+        (
+            "keras.layers.Conv2D: strides and dilation_rate: `strides > 1` not supported in conjunction "
+            "with `dilation_rate > 1`; make one of them 1"
+        ),
     ),
     (
         "Conv2D(16, 3, padding='causal')",
@@ -175,38 +176,52 @@ MESSAGES = [
     ),
     (
         "Conv2D(16, 3, padding=1)",
-        "keras.layers.Conv2D: padding = an amount: Keras takes 'valid' or 'same'; for amounts put a "
-        "ZeroPadding layer in front",
+        (
+            "keras.layers.Conv2D: padding = an amount: Keras takes 'valid' or 'same'; for amounts put a "
+            "ZeroPadding layer in front"
+        ),
     ),
     (
         "Conv2D(5, 3, groups=2)",
-        "keras.layers.Conv2D: filters = 5, groups = 2: the number of filters must be evenly divisible "
-        "by the number of groups; choose groups that divide 5",
+        (
+            "keras.layers.Conv2D: filters = 5, groups = 2: the number of filters must be evenly divisible "
+            "by the number of groups; choose groups that divide 5"
+        ),
     ),
     (
         "Conv2D(5, 3, data_format='NHWC')",
-        "keras.layers.Conv2D: data_format = 'NHWC': Keras takes 'channels_last' and 'channels_first'; "
-        "choose one of them",
+        (
+            "keras.layers.Conv2D: data_format = 'NHWC': Keras takes 'channels_last' and 'channels_first'; "
+            "choose one of them"
+        ),
     ),
     (
         "Conv2DTranspose(8, 3, strides=2, output_padding=2)",
-        "keras.layers.Conv2DTranspose: output_padding = 2, strides = 2: `output_padding` must be "
-        "strictly less than `strides`; give at most 1",
+        (
+            "keras.layers.Conv2DTranspose: output_padding = 2, strides = 2: `output_padding` must be "
+            "strictly less than `strides`; give at most 1"
+        ),
     ),
     (
         "Convolution2D(8, (3, 3), 2, border_mode='same')",
-        "keras1.Convolution2D: nb_row = (3, 3): Keras 1 takes two numbers, nb_row and nb_col; for a "
-        "kernel_size as in Keras 2 and 3 write Conv2D",
+        (
+            "keras1.Convolution2D: nb_row = (3, 3): Keras 1 takes two numbers, nb_row and nb_col; for a "
+            "kernel_size as in Keras 2 and 3 write Conv2D"
+        ),
     ),
     (
         "Convolution2D(8, 3, 3, border_mode='SAME')",
-        "keras1.Convolution2D: border_mode = 'SAME': Keras 1 takes 'valid', 'same', 'full'; choose "
-        "one of them",
+        (
+            "keras1.Convolution2D: border_mode = 'SAME': Keras 1 takes 'valid', 'same', 'full'; choose "
+            "one of them"
+        ),
     ),
     (
         "Convolution2D(8, 3, 3, dim_ordering='NCHW')",
-        "keras1.Convolution2D: dim_ordering = 'NCHW': dim_ordering must be in {tf, th}; choose one of "
-        "them",
+        (
+            "keras1.Convolution2D: dim_ordering = 'NCHW': dim_ordering must be in {tf, th}; choose one of "
+            "them"
+        ),
     ),
     (
         "Convolution2D(8, 3, 3, subsample=2)",
@@ -214,8 +229,10 @@ MESSAGES = [
     ),
     (
         "Deconvolution2D(8, 3, 3)",
-        "keras1.Deconvolution2D: the argument 'output_shape' is missing; Keras 1 wants it, although "
-        "the length follows from the input: give (None, nb_filter, rows, cols)",
+        (
+            "keras1.Deconvolution2D: the argument 'output_shape' is missing; Keras 1 wants it, although "
+            "the length follows from the input: give (None, nb_filter, rows, cols)"
+        ),
     ),
 ]
 

@@ -148,7 +148,7 @@ REFUSED: list[tuple[str, tuple[int, ...], str]] = [
         "nn.MaxPool2d(3, padding=2)",
         (1, 3, 8, 8),
         (
-            "padding = 2: PyTorch refuses it (pad should be at most half of the effective kernel size, "
+            "padding = 2: PyTorch refuses it (pad should be at most half of the kernel size, "
             "which is 3); give at most 1, or pad before with F.pad"
         ),
     ),
@@ -240,6 +240,18 @@ REFUSED: list[tuple[str, tuple[int, ...], str]] = [
         (1, 2, 2),
         "output_size = 7: PyTorch refuses it (it must be between 2 and 6, neither included)",
     ),
+    (
+        "nn.ConvTranspose1d(1, 1, 3)(x, output_size=(1, 1, 9))",
+        (1, 7),
+        "output_size has 3 values for an input with 2 axes; give 1 or 2",
+    ),
+    (
+        "nn.ReflectionPad1d((1, 1, 1, 1))",
+        (3, 7),
+        "4 amounts for an input with 2 axes: PyTorch refuses them in this mode; give at most 2",
+    ),
+    ("nn.LPPool2d(2, (3,))", (1, 1, 7, 7), "kernel_size has 1 values for 2 spatial axes: PyTorch"),
+    ("nn.LPPool1d(2, (3,))", (1, 1, 7), "PyTorch refuses a tuple here"),
     ("nn.Linear(6, 4)", (2, 8), "the input has 8 features but in_features = 6; give 6 features"),
     ("nn.BatchNorm2d(6)", (2, 8, 4, 4), "the input has 8 channels but num_features = 6"),
     ("nn.GroupNorm(3, 8)", (2, 8, 4, 4), "num_channels must be divisible by num_groups"),

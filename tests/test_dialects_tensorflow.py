@@ -16,6 +16,7 @@ from derive.errors import NotSupported, WrongInput
 from derive.expr import size
 from derive.form import tensor
 from derive.numeric.plan_runner import forward, gradients, prepare
+from derive.table import evaluate
 
 Shape = tuple[int, ...]
 
@@ -119,7 +120,7 @@ def loop_conv(x: Any, w: Any, s: Shape, p: tuple[Shape, Shape]) -> Any:
 @pytest.mark.parametrize(
     ("arguments", "s", "p"),
     [
-        ("strides=[1, 2, 3, 1], padding='SAME'", (2, 3), ((0, 1), (1, 2))),
+        ("strides=[1, 2, 3, 1], padding='SAME'", (2, 3), ((0, 1), (2, 3))),
         ("strides=(1, 2), padding='VALID'", (1, 2), ((0, 0), (0, 0))),
         ("strides=2, padding=[[0, 0], [2, 1], [0, 3], [0, 0]]", (2, 2), ((2, 1), (0, 3))),
     ],
@@ -130,6 +131,21 @@ def test_conv2d_against_loops(arguments: str, s: Shape, p: tuple[Shape, Shape]) 
     layer = read_layer(f"tf.nn.conv2d(x, w, {arguments})")
     mine = forward(layer, x.astype(float), {"filters": w.astype(float)})
     assert mine.tolist() == loop_conv(x, w, s, p).tolist()
+
+
+def test_same_padding_for_symbols_is_that_for_numbers() -> None:
+    n = size("n")
+    text = "tf.nn.conv1d(x, w, {}, 'SAME')"
+    y = outline(
+        read_layer(text.format("s")), tensor("x", 1, n, 1), {"filters": tensor("filters", 2, 1, 1)}
+    )
+    assert [str(m) for m in y.shape] == ["1", "-((-n)//s)", "1"]
+    w = np.array([2.0, 3]).reshape(2, 1, 1)
+    for length, stride in itertools.product(range(1, 10), range(1, 5)):
+        x = np.arange(1.0, length + 1).reshape(1, length, 1)
+        mine = evaluate(y, {"n": length, "s": stride}, {"x": x, "filters": w})
+        plain = forward(read_layer(text.format(stride)), x, {"filters": w})
+        assert mine.astype(float).tolist() == plain.tolist()
 
 
 def test_backprops_are_the_gradients_of_conv2d() -> None:
@@ -199,13 +215,17 @@ MESSAGES = [
     ),
     (
         "tf.nn.conv2d(x, w, strides=1, padding='same')",
-        "tf.nn.conv2d: padding = 'same': TensorFlow takes 'SAME' or 'VALID' or explicit amounts; "
-        "write 'SAME'",
+        (
+            "tf.nn.conv2d: padding = 'same': TensorFlow takes 'SAME' or 'VALID' or explicit amounts; "
+            "write 'SAME'"
+        ),
     ),
     (
         "tf.nn.conv2d(x, w, 1, 'SAME', data_format='channels_last')",
-        "tf.nn.conv2d: data_format = 'channels_last': for 2 spatial axes TensorFlow takes 'NHWC' and "
-        "'NCHW'; choose one of them",
+        (
+            "tf.nn.conv2d: data_format = 'channels_last': for 2 spatial axes TensorFlow takes 'NHWC' and "
+            "'NCHW'; choose one of them"
+        ),
     ),
     (
         "tf.nn.conv2d(x, w, [1, 2, 2], 'SAME')",
@@ -213,33 +233,45 @@ MESSAGES = [
     ),
     (
         "tf.nn.conv2d(x, w, [1, 1, 2, 2], 'SAME')",
-        "tf.nn.conv2d: strides = [1, 1, 2, 2]: along the batch and the channels it is 1 in the layout "
-        "NHWC; give 1 there",
+        (
+            "tf.nn.conv2d: strides = [1, 1, 2, 2]: along the batch and the channels it is 1 in the layout "
+            "NHWC; give 1 there"
+        ),
     ),
     (
         "tf.nn.conv2d(x, w, 1, [[0, 0], [1, 1], [0, 0], [0, -1]])",
-        "tf.nn.conv2d: padding = [0, -1]: all elements of explicit paddings are nonnegative; "
-        "crop with a slice",
+        (
+            "tf.nn.conv2d: padding = [0, -1]: all elements of explicit paddings are nonnegative; "
+            "crop with a slice"
+        ),
     ),
     (
         "tf.nn.conv2d(x, w, 1, [[0, 0], [1, 1], [0, 0], [0, 1]])",
-        "tf.nn.conv2d: padding = [0, 1] along C: nonzero explicit padding is not supported in the "
-        "batch and channels; give [0, 0] there",
+        (
+            "tf.nn.conv2d: padding = [0, 1] along C: nonzero explicit padding is not supported in the "
+            "batch and channels; give [0, 0] there"
+        ),
     ),
     (
         "tf.nn.convolution(x, w, 2, 'SAME', dilations=2)",
-        "tf.nn.convolution: strides and dilations: strides > 1 are not supported in conjunction with "
-        "dilations > 1; make one of them 1",
+        (
+            "tf.nn.convolution: strides and dilations: strides > 1 are not supported in conjunction with "
+            "dilations > 1; make one of them 1"
+        ),
     ),
     (
         "tf.nn.depthwise_conv2d(x, w, [1, 1, 2, 1], 'SAME')",
-        "tf.nn.depthwise_conv2d: strides = 1, 2: the current implementation only supports equal "
-        "length strides in the row and column dimensions; make them equal",
+        (
+            "tf.nn.depthwise_conv2d: strides = 1, 2: the current implementation only supports equal "
+            "length strides in the row and column dimensions; make them equal"
+        ),
     ),
     (
         "tf.nn.pool(x, [2], 'MAX', padding='SAME', dilations=[2])",
-        "tf.nn.pool: padding = 'SAME' with dilations > 1: pooling with 'SAME' padding is not "
-        "implemented for them; pad by hand and give 'VALID'",
+        (
+            "tf.nn.pool: padding = 'SAME' with dilations > 1: pooling with 'SAME' padding is not "
+            "implemented for them; pad by hand and give 'VALID'"
+        ),
     ),
     (
         "tf.nn.depth_to_space(x, 1)",
@@ -271,22 +303,28 @@ SHAPE_MESSAGES = [
         "tf.nn.conv2d(x, w, 1, 'SAME')",
         (1, 5, 5, 4),
         {"filters": (3, 3, 3, 2)},
-        "the input has 4 channels but the filter reads 3 (input depth must be evenly divisible by "
-        "filter depth); give a filter of shape (…, 4, out)",
+        (
+            "the input has 4 channels but the filter reads 3 (input depth must be evenly divisible by "
+            "filter depth); give a filter of shape (…, 4, out)"
+        ),
     ),
     (
         "tf.nn.conv2d_transpose(x, w, [1, 7, 6, 2], 2, 'SAME')",
         (1, 3, 3, 5),
         {"filters": (3, 3, 2, 5)},
-        "output_shape asks for the length 7, from which a convolution with padding = 'SAME' does not "
-        "give the 3 of the input; give 5 … 6",
+        (
+            "output_shape asks for the length 7, from which a convolution with padding = 'SAME' does not "
+            "give the 3 of the input; give 5 … 6"
+        ),
     ),
     (
         "tf.nn.conv2d_transpose(x, w, [1, 6, 6, 5], 2, 'SAME')",
         (1, 3, 3, 2),
         {"filters": (3, 3, 2, 5)},
-        "the input has 2 channels but the filter reads 5; filters are (*k, out, in): give them in "
-        "that order",
+        (
+            "the input has 2 channels but the filter reads 5; filters are (*k, out, in): give them in "
+            "that order"
+        ),
     ),
     (
         "tf.nn.conv2d_backprop_filter(x, [3, 3, 2, 4], g, [1, 2, 2, 1], 'VALID')",

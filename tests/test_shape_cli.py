@@ -12,6 +12,7 @@ import pytest
 
 from derive import cli
 from derive.dialects.registry import CALLS, load
+from derive.document.tex import compile_tex, find_tex_engine
 
 CONV = "nn.Conv2d(3, 16, 3, stride=2, padding=1)"
 Run = Callable[..., tuple[int, str, str]]
@@ -129,3 +130,22 @@ def test_mistakes_are_one_message_and_exit_code_2(
     assert (code, out) == (2, "")
     assert err.startswith(f"derive shape: {message}")
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(find_tex_engine() is None, reason="no TeX engine")
+def test_all_latex_compiles(ask: Run) -> None:
+    """Also with names and texts that TeX would take for its own."""
+    chain = "nn.Sequential(nn.Conv1d(c_1, 8, 3), nn.MaxPool1d(2))"
+    odd = "nn.Conv2d(c_1, 16, (3, k_ж), device='$x_y%&#{^~')"
+    bodies = [
+        ask(odd, "--input", "28", "--latex")[1],
+        ask("nn.MaxPool2d(3, 2, ceil_mode=True)", "--latex")[1],
+        ask("nn.Unfold(3)", "--latex")[1],
+        ask(chain, "--latex")[1],
+        ask("nn.Conv1d(1, 1, k)", "--solve", "--input", "9", "--output", "7", "--latex")[1],
+    ]
+    head = "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{amsmath,amssymb,textcomp}"
+    joined = "\n\n".join(bodies)
+    source = f"{head}\\begin{{document}}\n{joined}\n\\end{{document}}\n"
+    pdf, _ = compile_tex(source)
+    assert pdf.startswith(b"%PDF")

@@ -158,12 +158,14 @@ def test_paths_that_meet_see_both() -> None:
     assert wide is not None and narrow is not None
     both = joined(narrow, wide)
     assert both is not None
-    assert (both.size, both.jump, both.offset) == (7, 1, 0)
+    assert (both.size, both.jump) == (7, Fraction(1))
+    assert both.offset == 0
     late = through(Field(), (3, 1, 1, 1, 3))
     assert late is not None
     met = joined(wide, late)
     assert met is not None
-    assert (met.size, met.offset) == (7, None)
+    assert met.size == 7
+    assert met.offset is None
     half = through(Field(), (3, 2, 1, 1, 1))
     assert half is not None
     assert joined(wide, half) is None

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from derive.errors import WrongInput
 from derive.expr import Expr, eq
 from derive.form import Form, Ratio, Value, build, constant
+
+MAX_ARRAY = 1024
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,26 @@ def flatten(rows: Any, shape: tuple[int, ...]) -> list[Ratio] | None:
             return None
         found += inner
     return found
+
+
+def array_of(rows: Any) -> Form:
+    """Nested rows as a form without inputs.
+
+    Raises :class:`derive.errors.WrongInput` for rows of unequal length, and for too many numbers.
+    """
+    shape: list[int] = []
+    inner = rows
+    while isinstance(inner, Row):
+        shape.append(len(inner.values))
+        inner = inner.values[0] if inner.values else None
+    entries = flatten(rows, tuple(shape))
+    if not shape or entries is None or 0 in shape:
+        raise WrongInput(
+            "an array was expected: rows of equal length with at least one number"
+        )
+    if len(entries) > MAX_ARRAY:
+        raise WrongInput(f"arrays have at most {MAX_ARRAY} numbers")
+    return array(entries, tuple(shape))
 
 
 def array(entries: Sequence[Ratio], shape: tuple[int, ...]) -> Form:

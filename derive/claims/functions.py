@@ -16,8 +16,8 @@ from derive.claims.names import Names
 from derive.claims.questions import QUESTIONS
 from derive.claims.selections import pooled_values, relation, selection_laws, unscaled
 from derive.claims.size_functions import SIZE_FUNCTIONS
-from derive.claims.values import Count, Op
-from derive.errors import CannotBe, WrongInput
+from derive.claims.values import Count, Op, canonical
+from derive.errors import CannotBe, NotSupported, WrongInput
 from derive.expr import FALSE, Expr
 from derive.form import Ratio
 from derive.operators import OPERATORS
@@ -31,6 +31,7 @@ COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.GtE: ">=",
 }
 MAX_SIZE = 100_000
+REORDERING = ("permute", "select")  # what letter an axis has is not known after these
 FUNCTIONS: dict[str, Callable[..., Any]] = {**QUESTIONS, **FIELD_FUNCTIONS, **SIZE_FUNCTIONS}
 
 
@@ -38,6 +39,12 @@ def call(name: str, arguments: list[Any], keywords: dict[str, Any], names: Names
     """The value of a function.  Raises :class:`derive.errors.WrongInput` for unknown names and
     :class:`derive.errors.CannotBe` for arguments that never fit.
     """
+    if name not in ("shape", "length"):
+        for f in (*arguments, *keywords.values()):
+            if isinstance(f, Op) and f.shape_only:
+                raise NotSupported(
+                    f"{name}: {f.shape_only}, so that values are out of scope; claim the shape"
+                )
     if name in OPERATORS:
         try:
             return _operator(name, arguments, keywords, names)
@@ -56,7 +63,10 @@ def call(name: str, arguments: list[Any], keywords: dict[str, Any], names: Names
 def _operator(name: str, arguments: list[Any], keywords: dict[str, Any], names: Names) -> Op:
     operator = OPERATORS[name]
     signature = inspect.signature(operator.build)
-    given = signature.bind(*arguments, **keywords).arguments
+    given = {
+        p: canonical(v) if isinstance(v, Op) else v
+        for p, v in signature.bind(*arguments, **keywords).arguments.items()
+    }
     for parameter, value in given.items():
         if (parameter in operator.tensors) != isinstance(value, Op):
             wanted = "an operator or a tensor" if parameter in operator.tensors else "a number"
@@ -84,7 +94,9 @@ def _operator(name: str, arguments: list[Any], keywords: dict[str, Any], names: 
     elif selects and not taps:
         inner = {t: given[t].values for t in operator.tensors if t in given}
         cut = None if None in inner.values() else operator.build(**{**plain, **inner})
-    return Op(form, relation(name, plain, operands), selects, cut, taps)
+    axes = operands[0].axes if operands and name not in REORDERING else ""
+    axes = axes if len(axes) == form.rank else ""
+    return Op(form, relation(name, plain, operands), selects, cut, taps, axes)
 
 
 def numbers(value: Any) -> Any:

@@ -155,7 +155,8 @@ def _so_far(entry: Entry, known: Outcome | None, fact: str, spent: float) -> Row
     if known.row["verdict"] == "undecided":
         return stopped(entry, fact, spent, known.row["checked"] or "nothing")
     row = known.row
-    row["note"] = f"{fact} before it was known for which sizes it is true"
+    if not row["note"]:  # one that says that it is true at some sizes speaks of the limit as well
+        row["note"] = f"{fact} before it was known for which sizes it is true"
     row["seconds"] = round(spent, 3)
     return row
 

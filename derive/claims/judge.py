@@ -7,7 +7,7 @@ condition under which it is true is searched for and proved in both directions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
@@ -18,7 +18,13 @@ from derive.claims.values import About, Both, Everywhere, Exists, Negation, Same
 from derive.decide.equality import check_tensors, counterexample_at, decide_equal, decide_holds
 from derive.decide.solver import Answer, Law, satisfiable, smallest, time_left, time_limit
 from derive.decide.verdict import Counterexample, HoldsWhen, Proved, Refuted, Undecided, Verdict
-from derive.decide.weakest import Weakest, find_condition, find_equivalent, simplify
+from derive.decide.weakest import (
+    Weakest,
+    find_condition,
+    find_equivalent,
+    simplify,
+    true_somewhere,
+)
 from derive.errors import CannotBe, NotSupported
 from derive.expr import (
     FALSE,
@@ -45,7 +51,10 @@ LARGEST_NUMBERS = 40_000  # entries of outputs times inputs, where all sizes are
 QUICK_PROOF = 4.0  # seconds for a proof that a quick look at inputs says is worth trying
 
 Told = Callable[["Judgment"], None]
-_tell: ContextVar[Callable[[Verdict], None]] = ContextVar("tell", default=lambda verdict: None)
+_tell: ContextVar[Callable[[Verdict, str], None]] = ContextVar(
+    "tell", default=lambda verdict, note: None
+)
+TRUE_SOMEWHERE = "true at some sizes"  # how a note begins on a refuted claim that is not always false
 
 
 @dataclass(frozen=True)
@@ -146,9 +155,9 @@ def judge(
     """
     claim = read(text) if isinstance(text, str) else text
 
-    def tell(verdict: Verdict) -> None:
+    def tell(verdict: Verdict, note: str) -> None:
         example = verdict.counterexample if isinstance(verdict, Refuted) else None
-        told(Judgment(claim, verdict, counterexample=example))
+        told(Judgment(claim, verdict, note=note, counterexample=example))
 
     token = _tell.set(tell)
     try:
@@ -193,9 +202,9 @@ def _first_look(claim: Claim) -> Look:
     facts = (*claim.hypotheses, *claim.requires)
     seen = look(claim.statement, facts, claim.iff, seconds=FIRST_LOOK)
     if seen.counterexample is not None:
-        _tell.get()(Refuted(seen.counterexample))
+        _tell.get()(Refuted(seen.counterexample), "")
     else:
-        _tell.get()(Undecided("the time limit was reached", str(seen)))
+        _tell.get()(Undecided("the time limit was reached", str(seen)), "")
     return seen
 
 
@@ -269,9 +278,19 @@ def _judge_equality(
         return replace(_judge_iff(left, right, facts, condition, verdict, laws), assumed=assumed)
     if not isinstance(verdict, Refuted):
         return _Found(verdict, assumed)
-    _tell.get()(verdict)
+    note = _partly_true(true_somewhere(left, right, facts, laws=laws))
+    _tell.get()(verdict, note)
     weakest = find_condition(left, right, hypotheses, laws=laws)
-    return replace(_conditional(weakest, verdict, facts), assumed=assumed)
+    found = replace(_conditional(weakest, verdict, facts), assumed=assumed)
+    return replace(found, note=note) if weakest is None else found
+
+
+def _partly_true(at: Mapping[str, int] | None) -> str:
+    """What is said of a refuted claim that is true at some sizes, while it is open at which."""
+    if not at:
+        return ""
+    where = ", ".join(f"{name} = {v}" for name, v in at.items())
+    return f"{TRUE_SOMEWHERE}, such as {where}; the exact condition was not found within the limit"
 
 
 def _defined(

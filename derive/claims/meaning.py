@@ -9,7 +9,8 @@ from fractions import Fraction
 from typing import Any, NoReturn
 
 from derive.claims import functions
-from derive.claims.arrays import Row, array, flatten
+from derive.claims.arrays import Row, array_of
+from derive.claims.calls import called, framework_call, prepare
 from derive.claims.names import Names, bounded_names
 from derive.claims.parse import ClaimError, Parsed, parse, placed
 from derive.claims.values import (
@@ -22,16 +23,17 @@ from derive.claims.values import (
     Op,
     Same,
     Statement,
+    aligned,
+    canonical,
     combined,
 )
-from derive.errors import CannotBe, DeriveError
+from derive.errors import CannotBe, DeriveError, WrongInput
 from derive.expr import FALSE, TRUE, Cond, Expr, all_of, any_of, eq, lift, ne, negate
 from derive.form import Form, Ratio, add, build, constant
 from derive.operators import OPERATORS
 
 MAX_POWER = 6
 MAX_TERMS = 4_000  # of a polynomial
-MAX_ARRAY = 1024
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -44,6 +46,7 @@ class Claim:
     hypotheses: tuple[Cond, ...]
     iff: Cond | None = None
     requires: tuple[Cond, ...] = ()  # where the operators whose shapes are spoken of are defined
+    readings: tuple[str, ...] = ()  # what was understood without being said, in words
 
 
 def read(text: str) -> Claim:
@@ -84,6 +87,7 @@ class _Reader:
             if node is not None:
                 self._declare(node)
         self._cotangents(self.parsed.body)
+        prepare(self, self.parsed.body)
         hypotheses = tuple(self._hypothesis(h) for h in self.parsed.hypotheses)
         statement = self.statement(self.parsed.body)
         if self.parsed.exists:
@@ -96,7 +100,8 @@ class _Reader:
         iff = None if self.parsed.iff is None else self._condition(self.parsed.iff)
         kept = tuple(h for h in hypotheses if h != TRUE)
         requires = tuple(dict.fromkeys(self.names.requires))
-        return Claim(self.parsed.text.strip(), statement, kept, iff, requires)
+        readings = tuple(self.names.readings)
+        return Claim(self.parsed.text.strip(), statement, kept, iff, requires, readings)
 
     def _quantified(self, node: ast.expr, statement: Same) -> str:
         inner = node.value if isinstance(node, ast.Subscript) else node
@@ -207,6 +212,23 @@ class _Reader:
             )
         return About(compare_numbers(left_number, sign, right_number))
 
+    def _put_aside(self, node: ast.expr, left: Op, right: Op) -> tuple[Op, Op]:
+        """Both sides with their axes in the same order: layouts do not count."""
+        for side in (left, right):
+            if side.shape_only:
+                self.fail(node, f"{side.shape_only}: values are out of scope; claim its shape")
+        if left.axes and not right.axes and right.form.rank == len(left.axes):
+            call = right.form.call
+            own = call is None or call.operator not in ("tensor", "array")
+            return (canonical(left), right) if own else (left, right)
+        if right.axes and not left.axes:
+            right, left = self._put_aside(node, right, left)
+            return left, right
+        if left.axes != right.axes and sorted(left.axes) == sorted(right.axes):
+            self.names.read(f"{left.axes} and {right.axes} are compared with the layouts put aside")
+            return aligned((left, right))  # type: ignore[return-value]
+        return left, right
+
     def _operator(self, node: ast.expr, value: Any, other: Any) -> Op:
         """An operator; the number 0 stands for the zero operator."""
         if isinstance(value, Op):
@@ -218,6 +240,7 @@ class _Reader:
         self.fail(node, f"{functions.describe(value)} cannot be compared with an operator")
 
     def _same(self, node: ast.expr, left: Op, right: Op) -> Statement:
+        left, right = self._put_aside(node, left, right)
         if left.form.rank != right.form.rank:
             ours, theirs = (shape_text(o.form) for o in (left, right))
             self.cannot(
@@ -263,6 +286,8 @@ class _Reader:
                 return self._compare(node)
             case ast.Call():
                 return self._call(node)
+            case ast.Attribute(value=inner, attr="shape"):
+                return functions.call("shape", [self.value(inner)], {}, self.names)
         self.fail(node, "this cannot be part of a claim")
 
     def _constant(self, value: object) -> Any:
@@ -276,7 +301,7 @@ class _Reader:
     def _name(self, node: ast.Name) -> Any:
         if self.names.is_tensor(node.id):
             form = self.names.tensor(node.id)
-            return Op(form, form)
+            return Op(form, form, axes=self.names.axes.get(node.id, ""))
         return self.names.integer(node)
 
     def _integer(self, node: ast.expr) -> Expr:
@@ -290,7 +315,7 @@ class _Reader:
     def _subscript(self, node: ast.Subscript) -> Any:
         if isinstance(node.value, ast.Name) and node.value.id in self.names.tensors:
             form = self.names.tensors[node.value.id]
-            return Op(form, form)
+            return Op(form, form, axes=self.names.axes.get(node.value.id, ""))
         value = self.value(node.value)
         if isinstance(value, tuple) and isinstance(node.slice, (ast.Constant, ast.UnaryOp)):
             at = self._integer(node.slice).constant
@@ -366,6 +391,7 @@ class _Reader:
 
     def _operator_arithmetic(self, node: ast.expr, a: Any, op: ast.operator, b: Any) -> Op:
         if isinstance(a, Op) and isinstance(b, Op):
+            a, b = aligned((a, b))
             if isinstance(op, ast.Mult):
                 return self._product(node, a, b)
             if not isinstance(op, (ast.Add, ast.Sub)):
@@ -408,30 +434,31 @@ class _Reader:
 
     def _array(self, node: ast.expr, rows: Any) -> Form:
         """Numbers given in full, as an operator without inputs."""
-        shape: list[int] = []
-        inner = rows
-        while isinstance(inner, Row):
-            shape.append(len(inner.values))
-            inner = inner.values[0] if inner.values else None
-        entries = flatten(rows, tuple(shape))
-        if not shape or entries is None or 0 in shape:
-            self.fail(node, "an array was expected: rows of equal length with at least one number")
-        if len(entries) > MAX_ARRAY:
-            self.fail(node, f"arrays have at most {MAX_ARRAY} numbers")
-        return array(entries, tuple(shape))
+        try:
+            return array_of(rows if isinstance(rows, Row) else Row(tuple(rows)))
+        except WrongInput as e:
+            self.fail(node, str(e))
 
     def _call(self, node: ast.Call) -> Any:
         name = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
-        if isinstance(node.func, ast.Name) and any(k.arg is None for k in node.keywords):
+        if any(k.arg is None for k in node.keywords):
             self.fail(node, "`**` cannot be part of a claim")
+        if called(node):
+            return self._told(node, name, lambda: framework_call(self.value, self.names, node))
         arguments = [self.value(a) for a in node.args]
         keywords = {k.arg: self.value(k.value) for k in node.keywords if k.arg is not None}
         arguments = [Op(self._array(node, a)) if isinstance(a, Row) else a for a in arguments]
         keywords = {
             k: Op(self._array(node, v)) if isinstance(v, Row) else v for k, v in keywords.items()
         }
+        return self._told(
+            node, name, lambda: functions.call(name, arguments, keywords, self.names)
+        )
+
+    def _told(self, node: ast.expr, name: str, work: Callable[[], Any]) -> Any:
+        """What a call gives; an error shows the place."""
         try:
-            return functions.call(name, arguments, keywords, self.names)
+            return work()
         except ClaimError:
             raise
         except CannotBe as e:

@@ -1,7 +1,7 @@
 """The names of a claim: which are sizes, which are tensors, and how each was declared.
 
-Standard symbols need no declaration: sizes ``n m k l s d e c h`` (with digits or suffixes: ``n1``,
-``c_in``) are at least 1, paddings ``p…`` and output paddings ``r…`` at least 0; the tensors ``x``,
+Standard symbols need no declaration: sizes ``n m k l s d e c h N C D H W L`` (with digits or
+suffixes: ``n1``, ``c_in``) are at least 1, paddings ``p…`` and output paddings ``r…`` at least 0; the tensors ``x``,
 ``w``, ``v`` are 1-D of lengths ``n``, ``k``, ``l`` unless written with their shape, ``x[n1, n2]``.
 A hypothesis that bounds any other name (``for q >= 0``) or ``for integer(q)`` declares it.
 """
@@ -19,11 +19,28 @@ from derive.expr import RESERVED, Cond, Expr, symbol
 from derive.form import Form, tensor
 from derive.operators.conv import SPECIALS
 
-SIZE = re.compile(r"[nmklsdech](\d|_\w+)*|groups|channels|height|width|batch")
-AMOUNT = re.compile(r"[pr](\d|_\w+)*|padding")
+SIZE = re.compile(
+    r"[nmklsdechNCDHWL](\d|_\w+)*|groups|((in|out)_)?channels|height|width|batch(_size)?"
+    r"|kernel_size|stride|dilation"
+)
+AMOUNT = re.compile(r"[pr](\d|_\w+)*|(output_)?padding")
 WORDS = frozenset(("zero", "reflect", "replicate", "circular", *SPECIALS))  # they need quotes
 CONSTANTS = {"true": "True", "false": "False", "none": "None"}
 TENSORS = {"x": "n", "w": "k", "v": "l"}
+
+
+@dataclass
+class Layers:
+    """The layer objects of a claim: which side each is on, and the weights that it has.
+
+    ``sides`` has the side for each node of the syntax, ``numbers`` the place of a layer with weights
+    among those of its side, and ``weights`` the tensors of a layer with that place, by role.
+    """
+
+    sides: dict[int, int] = field(default_factory=dict)
+    numbers: dict[int, int] = field(default_factory=dict)
+    weights: dict[tuple[int, str], str] = field(default_factory=dict)
+    calls: dict[str, str] = field(default_factory=dict)  # the call that a weight was first met in
 
 
 @dataclass
@@ -40,6 +57,10 @@ class Names:
     requires: list[Cond] = field(
         default_factory=list
     )  # where operators asked for sizes are defined
+    axes: dict[str, str] = field(default_factory=dict)  # of the tensors that calls of frameworks take
+    readings: list[str] = field(default_factory=list)  # what was understood without being said
+    lengths: dict[str, str] = field(default_factory=dict)  # natural lengths, and whose they are
+    layers: Layers = field(default_factory=lambda: Layers())
 
     def integer(self, node: ast.Name) -> Expr:
         """The integer that a name stands for; an error says how to declare it."""
@@ -70,6 +91,19 @@ class Names:
                     f"`for integer({name})`, or as a tensor with its shape, `{name}[n]`",
                 )
         return self.integers[name]
+
+    def size(self, name: str) -> Expr:
+        """A standard size by its name."""
+        return self.integer(ast.Name(name, col_offset=0))
+
+    def read(self, said: str) -> None:
+        """Remember what was understood without being said; it is part of the report."""
+        if said not in self.readings:
+            self.readings.append(said)
+
+    def holds(self, name: str) -> bool:
+        """Does a hypothesis declare the name as a number?"""
+        return name in self.bounded
 
     def is_tensor(self, name: str) -> bool:
         """Is this the name of a tensor, declared or standard?"""

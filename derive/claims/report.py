@@ -149,6 +149,7 @@ def make_row(entry: Entry, judgment: Any, seconds: float) -> Row:
     row["degenerate"] = [str(c) for c in judgment.degenerate]
     row["witness"] = judgment.kernel or None
     row["seconds"] = round(seconds, 3)
+    row["reading"] = "; ".join(filter(None, (entry.reading, *judgment.claim.readings))) or None
     if isinstance(found, (kinds.Proved, kinds.HoldsWhen)):
         row["method"] = found.method
     if isinstance(found, kinds.HoldsWhen):
@@ -172,6 +173,7 @@ def hypotheses(claim: Any) -> list[str]:
     conds = [
         *claim.hypotheses,
         *conditions(claim.statement),
+        *claim.requires,
         *([] if claim.iff is None else [claim.iff]),
     ]
     symbols |= {s for c in conds for s in cond_symbols(c)}
@@ -388,6 +390,8 @@ def lines(row: Row) -> list[tuple[str, str]]:
     told.append(("claim", f"  claim: {row['claim']}"))
     if row["error"]:
         return told + [("error", f"  {line}") for line in row["error"].splitlines()]
+    if row["reading"]:
+        told.append(("plain", f"  read as: {row['reading']}"))
     stated = [h for h in row["hypotheses"] if not _carried(h)]
     if stated:
         told.append(("plain", f"  hypotheses: {', '.join(stated)}"))
@@ -434,6 +438,8 @@ def headline(row: Row) -> str:
             return f"{name}proved {_where(row)}{by}"
         case "holds exactly when":
             return f"{name}holds exactly when {row['condition']}"
+        case "refuted" if (row["note"] or "").startswith("true at some sizes"):
+            return f"{name}refuted (false for some sizes)"
     return f"{name}{row['verdict']}"
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from derive.decide.solver import Law
 from derive.expr import Cond, Expr
 from derive.form import Form, Ratio
+from derive.operators import permute
+
+AXES = "NOCIMSTDHW"  # the canonical order: batch, channels, then spatial axes
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ class Op:
     true when a max pooling takes part; then ``cut`` is the form with a tensor in the place of each
     max pooling's output (see :class:`Pool`).  ``taps`` is true when the selections themselves take
     part, as in the gradient of a max pooling; there is no ``cut`` then.
+
+    ``axes`` has a letter for each axis where a framework's call says which is which (``"NHWC"``,
+    kernels ``"OIHW"``), and is empty otherwise.  ``shape_only`` says why only the shape is known.
     """
 
     form: Form
@@ -42,6 +48,8 @@ class Op:
     selects: bool = False
     cut: Form | None = None
     taps: bool = False
+    axes: str = ""
+    shape_only: str = ""
 
     @property
     def values(self) -> Form | None:
@@ -51,12 +59,47 @@ class Op:
         return self.cut if self.selects else self.form
 
 
+def mapped(f: Op, change: Callable[[Form], Form], axes: str = "") -> Op:
+    """The operator with the same change made to its form and to its other readings."""
+    return replace(
+        f,
+        form=change(f.form),
+        relation=None if f.relation is None else change(f.relation),
+        cut=None if f.cut is None else change(f.cut),
+        axes=axes,
+    )
+
+
+def turned(f: Op, wanted: str) -> Op:
+    """The operator with its axes in another order."""
+    if f.axes == wanted:
+        return f
+    order = tuple(f.axes.index(a) for a in wanted)
+    return mapped(f, lambda form: permute(form, order), wanted)
+
+
+def canonical(f: Op) -> Op:
+    """The operator with its axes in the order in which our own operators take them."""
+    return turned(f, "".join(sorted(f.axes, key=AXES.index))) if f.axes else f
+
+
+def aligned(parts: tuple[Op, ...]) -> tuple[Op, ...]:
+    """Operators with the same axes, in the order of the first whose axes are known."""
+    axes = next((f.axes for f in parts if f.axes), "")
+    return tuple(turned(f, axes) if sorted(f.axes) == sorted(axes) else f for f in parts)
+
+
 def combined(make: Callable[..., Form], *parts: Op) -> Op:
     """The operator that ``make`` makes of forms, made of those with the maxima cut out as well."""
+    parts = aligned(parts)
+    axes = next((f.axes for f in parts if f.axes), "")
     selects, taps = any(o.selects for o in parts), any(o.taps for o in parts)
     cuts = [o.values for o in parts]
     cut = make(*cuts) if selects and all(c is not None for c in cuts) else None
-    return Op(make(*(o.form for o in parts)), selects=selects, cut=cut, taps=taps)
+    form = make(*(o.form for o in parts))
+    shape_only = next((o.shape_only for o in parts if o.shape_only), "")
+    axes = axes if form.rank == len(axes) else ""
+    return Op(form, None, selects, cut, taps, axes, shape_only)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from derive.decide.samples import is_index
-from derive.decide.solver import Answer, Law, ask
+from derive.decide.solver import Answer, Law, ask, counted_steps
 from derive.expr import (
     All,
     Any_,
@@ -32,7 +32,7 @@ from derive.expr import (
 )
 from derive.form import Form, Ratio, Read
 
-SECONDS = 0.5
+SIMPLE = 2  # attempts of the solver at what should be evident
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _solve(
     if len(quotients) > 1:
         return None
     for a in quotients:
-        if a.den.constant is None and ask(facts, a.den >= 1, seconds=SECONDS) is not Answer.YES:
+        if a.den.constant is None and not _evidently(facts, a.den >= 1):
             return None
         q = Expr({(next(names),): 1})
         e = e.map(lambda b, a=a, q=q: q if b == a else None)  # type: ignore[misc]
@@ -111,7 +111,12 @@ def _solve(
 
 def _evident(c: Cond, facts: Sequence[Cond], put: Mapping[Sym, Expr]) -> bool:
     known = [subst_cond(f, put) for f in facts if not isinstance(f, Eq)]
-    return ask(known, c, seconds=SECONDS) is Answer.YES
+    return _evidently(known, c)
+
+
+def _evidently(facts: Sequence[Cond], conclusion: Cond) -> bool:
+    with counted_steps(SIMPLE):
+        return ask(facts, conclusion) is Answer.YES
 
 
 def cases(cond: Cond, facts: Sequence[Cond] = ()) -> list[Cond]:
@@ -137,7 +142,7 @@ def _small_remainder(c: Cond, facts: Sequence[Cond]) -> list[Cond] | None:
                 rest = c.expr + (a.num - a.den * Expr({(a,): 1}))
                 if rest.constant is None or not 0 <= rest.constant <= 2:
                     continue
-                if ask(facts, a.den >= 1, seconds=SECONDS) is Answer.YES:
+                if _evidently(facts, a.den >= 1):
                     remainder = rest - c.expr
                     return [eq(remainder, v) for v in range(rest.constant + 1)]
     return None
@@ -155,7 +160,7 @@ def _resolver(facts: Sequence[Cond]) -> Callable[[Expr], Expr]:
             if a not in known:
                 known[a] = None
                 for one, other in ((a.left, a.right), (a.right, a.left)):
-                    if ask(facts, one >= other, seconds=SECONDS) is Answer.YES:
+                    if _evidently(facts, one >= other):
                         known[a] = one
                         break
             return known[a]

@@ -43,7 +43,8 @@ DATA = ("x", "g", "y")
 LONGEST_BOX = 600  # lengths along all axes together that are tried at one choice of sizes
 SEARCH_SUM = 14
 CHECKED = 3_000  # choices of the sizes
-SOLVED = 400  # of them with a solution
+FEW = 24  # of them with a solution, after which a formula is looked for
+SOLVED = 400  # of them with a solution, after which no more are tried
 EARLY = 12
 
 
@@ -121,30 +122,39 @@ def decide_exists(
     order = tuple(sorted(lengths, key=lambda s: s.name))
     question = _Question(left, right, unknown, order, tuple(parameters), conds, tuple(laws))
     checked = 0
+    found: Found | None = None
     for sizes in islice(_small(parameters), CHECKED):
-        if time_left() <= 0:
+        if checked == SOLVED or time_left() <= 0:
             break
         answer = _solvable_with(question, sizes)
-        if answer is Answer.YES:
-            checked += 1
-            if checked >= SOLVED:
-                break
-        elif answer is Answer.UNKNOWN:
-            at = ", ".join(f"{name} = {v}" for name, v in sizes.items())
-            return Undecided(
-                f"no {unknown!r} was found{' at ' + at if at else ''}, but longer ones may do",
-                f"{checked} choices of sizes have such a kernel",
-            ), None
-        elif answer is Answer.NO:
+        if answer is Answer.NO:
             return Refuted(Counterexample("existence", tuple(sizes.items()))), None
+        if answer is Answer.UNKNOWN:
+            return _not_found(unknown, sizes, checked), None
+        checked += answer is Answer.YES
+        if answer is Answer.YES and checked == FEW and parameters:
+            found = _guess(left, right, unknown, lengths, hypotheses, laws)
+            if found is not None:
+                return Proved(), found
     if not parameters and checked:
         return Proved("exact algebra"), None  # nothing is left open: the equations are the question
-    found = _guess(left, right, unknown, lengths, hypotheses, laws)
+    if checked < FEW:
+        found = _guess(left, right, unknown, lengths, hypotheses, laws)
     if found is not None:
         return Proved(), found
     return Undecided(
         f"no formula for {unknown!r} was found", f"{checked} choices of sizes have such a kernel"
     ), None
+
+
+def _not_found(unknown: str, sizes: Mapping[str, int], checked: int) -> Undecided:
+    at = ", ".join(f"{name} = {v}" for name, v in sizes.items())
+    at = f" at {at}" if at else ""
+    if time_left() <= 0:
+        reason = f"the time limit was reached in the search for {unknown!r}{at}"
+    else:
+        reason = f"no {unknown!r} was found{at}, and how long it may have to be is open"
+    return Undecided(reason, f"{checked} choices of sizes have such a kernel")
 
 
 def _own_lengths(left: Form, right: Form, unknown: str) -> set[Sym]:
@@ -213,8 +223,8 @@ def _choices(question: _Question, sizes: dict[str, int]) -> Iterator[tuple[int, 
     if not count:
         yield ()
         return
-    for v in range(1, 2 * sum(map(abs, sizes.values())) + 3):
-        yield (v,) * count
+    for n in range(1, 2 * sum(map(abs, sizes.values())) + 3):
+        yield (n,) * count
     put = question.put(sizes)
     left, right = with_sizes(question.left, put), with_sizes(question.right, put)
     conds = [subst_cond(c, put) for c in question.conds]

@@ -54,6 +54,7 @@ ATTEMPTS = (
     *((3, 4_000_000), (4, 8_000_000), (5, 8_000_000), (6, 0)),
 )
 COUNTED = 5  # of them are tried where only what takes few steps is wanted
+STEPS = 2_000_000  # what one of many small questions about sizes may take there
 
 
 class Answer(Enum):
@@ -133,6 +134,8 @@ class Translation:
                     self.definitions.append(variable >= least)
                 return variable
             case Div(num, den):
+                if _negative(num) and _positive(den):  # ⌈a/c⌉ = (a - 1)//c + 1 for c >= 1
+                    return -1 - self.expr((-num - 1) // den)
                 top, bottom = self.expr(num), self.expr(den)
                 number = len(self._atoms)
                 q, r = (z3.Int(f"~{part}{number}", self.context) for part in "qr")
@@ -156,6 +159,18 @@ class Translation:
                         bound = dict(zip(law.parameters, arguments, strict=True))
                         self.definitions.append(self.cond(subst_cond(law.cond, bound)))
                 return self._atoms[a]
+
+
+def _positive(den: Expr) -> bool:
+    """Is a divisor a number or a symbol that is at least 1?"""
+    least = den.constant if den.symbol is None else den.symbol.minimum
+    return least is not None and least >= 1
+
+
+def _negative(num: Expr) -> bool:
+    """Is all taken away in a dividend?  Then the quotient is one that rounds up."""
+    signs = [c < 0 for m, c in num.terms if m]
+    return bool(signs) and all(signs)
 
 
 def ask(
@@ -227,7 +242,7 @@ def _check(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: floa
 
 
 def _search(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: float) -> Answer:
-    end = time.monotonic() + min(seconds, time_left())
+    end = time.monotonic() + _at_most(seconds)
     for number, (seed, steps) in enumerate(ATTEMPTS[: _attempts.get()]):
         left = end - time.monotonic()
         if left <= 0:
@@ -369,9 +384,11 @@ _attempts: ContextVar[int | None] = ContextVar("attempts", default=None)
 
 
 @contextmanager
-def counted_steps() -> Iterator[None]:
-    """What is asked inside is given up after a number of steps, the same on every machine."""
-    token = _attempts.set(COUNTED)
+def counted_steps(attempts: int = COUNTED) -> Iterator[None]:
+    """What is asked inside is given up after a number of steps, the same on every machine; of time
+    limits only that of :func:`time_limit` is left, as a guard.
+    """
+    token = _attempts.set(min(attempts, _attempts.get() or attempts))
     try:
         yield
     finally:
@@ -385,9 +402,18 @@ def time_left() -> float:
 
 def _solver(t: Translation, seconds: float, *, simple: bool = False) -> Any:
     solver = z3.SimpleSolver(ctx=t.context) if simple else z3.Solver(ctx=t.context)
-    solver.set("timeout", max(1, int(min(seconds, time_left()) * 1000)))
+    left = _at_most(seconds)
+    if left < inf:
+        solver.set("timeout", max(1, int(left * 1000)))
+    if _attempts.get() is not None:
+        solver.set("rlimit", STEPS)
     solver.set("random_seed", 0)
     return solver
+
+
+def _at_most(seconds: float) -> float:
+    """The seconds that a question may take: where steps are counted, all that are left."""
+    return time_left() if _attempts.get() is not None else min(seconds, time_left())
 
 
 def parameters_of(conds: Iterable[Cond], exclude: Mapping[Sym, object] | None = None) -> list[Sym]:

@@ -7,6 +7,8 @@
    more hypothesis, that it is necessary by witnesses (:mod:`derive.decide.witness`), case by case.
    Where a proof fails at certain sizes, these become samples and the search goes on.
 
+The work is counted in steps, so that what is found does not depend on how busy the machine is; the
+time limit is a guard.
 Samples only guess; what is returned is proved in both directions, or nothing is returned.
 
 >>> from derive.expr import sizes
@@ -22,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 
@@ -34,6 +36,7 @@ from derive.decide.equality import (
     counterexample_at,
     decide_equal,
     difference,
+    small_sizes,
 )
 from derive.decide.formula import simplest
 from derive.decide.normal import evidently_positive
@@ -43,6 +46,7 @@ from derive.decide.solver import (
     Answer,
     Law,
     ask,
+    counted_steps,
     smallest,
     time_left,
     time_limit,
@@ -74,8 +78,11 @@ from derive.form import Call, Form
 
 ROUNDS = 8
 CASES = 48
+SOMEWHERE = 60  # sizes that are tried to see whether a statement is ever true
+SOMEWHERE_SUM = 14
+SOMEWHERE_LOOKED = 6_000  # sizes among which they are found
+POINT = 60  # the largest sum of sizes that is looked for
 WITNESSES = 9  # how often a case may ask for a further witness
-QUESTION_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,34 @@ class Weakest:
     degenerate: tuple[Cond, ...]
     verdict: HoldsWhen
     reasons: tuple[str, ...] = ()
+
+
+def true_somewhere(
+    left: Form, right: Form, facts: Sequence[Cond], *, laws: Sequence[Law] = ()
+) -> dict[str, int] | None:
+    """Small sizes at which two forms are equal, computed from the definitions; None if none of the
+    first ones is.
+
+    >>> from derive.expr import sizes
+    >>> from derive.form import tensor
+    >>> from derive.operators import decimate
+    >>> n, s = sizes("n s")
+    >>> x = tensor("x", n)
+    >>> true_somewhere(decimate(x, s), x, ())
+    {'n': 1, 's': 1}
+    """
+    found = {*left.sizes(), *right.sizes(), *symbols_of(facts)}
+    order = sorted(found, key=lambda p: p.name)
+    plain = all_of(*(c for c in facts if not has_functions([c])))
+    tried = 0
+    for sizes in islice(small_sizes(order, SOMEWHERE_SUM), SOMEWHERE_LOOKED):
+        if time_left() <= 0 or tried >= SOMEWHERE:
+            break
+        if bool(holds(plain, sizes)):
+            tried += 1
+            if counterexample_at(left, right, sizes, laws) is None:
+                return sizes
+    return None
 
 
 @dataclass(frozen=True)
@@ -133,7 +168,7 @@ def find_condition(
     >>> print(found.condition, "| degenerate:", *found.degenerate)
     k == s and n % s == 0 | degenerate: k == n
     """
-    with time_limit(seconds):
+    with time_limit(seconds), counted_steps():
         facts = (*hypotheses, *left.requires, *right.requires)
         check_satisfiable(facts, laws=laws)
         check_tensors(left, right)
@@ -168,7 +203,7 @@ def find_equivalent(
     >>> print(find_equivalent(eq(s * ((n - 1) // s + 1), n)).condition)
     n % s == 0
     """
-    with time_limit(seconds):
+    with time_limit(seconds), counted_steps():
         check_satisfiable(hypotheses, laws=laws)
         parameters = symbols_of((*hypotheses, statement))
         fallback = simplify(statement, hypotheses, laws=laws)
@@ -262,12 +297,11 @@ def _with(grid: Grid, point: dict[str, int]) -> Grid:
 
 
 def _asked(premises: Sequence[Cond], conclusion: Cond, laws: Sequence[Law]) -> Answer:
-    return ask(premises, conclusion, laws=laws, seconds=QUESTION_SECONDS)
+    return ask(premises, conclusion, laws=laws)
 
 
 def _point(conds: Sequence[Cond], parameters: Sequence[Sym]) -> dict[str, int] | None:
-    with time_limit(QUESTION_SECONDS):
-        found = smallest(conds, parameters, seconds=0.5, limit=60)
+    found = smallest(conds, parameters, limit=POINT)
     return found if found is not None and bool(holds(all_of(*conds), found)) else None
 
 
@@ -279,10 +313,9 @@ def _sufficient(claim: _Claim, guess: Cond) -> dict[str, int] | None:
         assumed = assume(claim.facts, term)
         left, right = assumed.form(claim.both.left), assumed.form(claim.both.right)
         laws = assumed.laws(claim.laws)
-        with time_limit(2 * QUESTION_SECONDS):
-            if _asked(assumed.facts, FALSE, laws) is Answer.YES:
-                continue
-            verdict = decide_equal(left, right, assumed.facts, laws=laws, seconds=QUESTION_SECONDS)
+        if _asked(assumed.facts, FALSE, laws) is Answer.YES:
+            continue
+        verdict = decide_equal(left, right, assumed.facts, laws=laws)
         if isinstance(verdict, Refuted):
             return assumed.sizes(dict(verdict.counterexample.sizes))
         if not isinstance(verdict, Proved):
@@ -428,7 +461,7 @@ def _inputs(claim: _Claim) -> set[Expr]:
 
 def _shorter(claim: _Claim, case: Cond) -> Cond:
     """A case without the parts that follow from its other parts."""
-    if time_left() < QUESTION_SECONDS:
+    if time_left() <= 0:
         return case
     return _ordered(_reduce(case, claim.facts, claim.laws))
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations, islice, permutations, product
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,13 @@ from derive.decide.samples import (
     is_index,
     take,
 )
-from derive.expr import Expr, Sym, cond_symbols, expressions, lift, subst_cond
+from derive.expr import Cond, Expr, Sym, cond_symbols, expressions, holds, lift, subst_cond
 
 STAGES = ((80, 200, 1), (1_200, 120, 2), (12_000, 60, 9))
 """How many corners of each cell are tried, at how many samples, and how many witnesses are few."""
+ALONG = 3_000  # combinations that are tried along one axis by itself
+FEW = 4  # of them are kept of each kind
+BY_AXES = 6_000  # combinations that are put together from them
 
 
 @dataclass(frozen=True)
@@ -65,23 +69,19 @@ class Corners:
         found = every[np.argsort(every.sum(axis=1), kind="stable")][:most]
         return np.asarray(found, dtype=np.int64)
 
-    def witness(self, row: int) -> Witness:
-        """One combination as a witness."""
-        chosen = [p[i] for p, i in zip(self.places, self.order[row], strict=True)]
+    def witness(self, row: Ints) -> Witness:
+        """One combination (positions in :attr:`places`) as a witness."""
+        chosen = [p[i] for p, i in zip(self.places, row, strict=True)]
         put = dict(zip(self.solved.free, chosen, strict=True))
         rest = ((v, e.subst(put)) for v, e in self.solved.values)
         return Witness(self.group, (*put.items(), *rest))
 
-    def shown(self, tried: int, grid: Grid) -> Bools:
+    def shown(self, order: Ints, grid: Grid) -> Bools:
         """``[combination, sample]``: does the combination show a difference at the sample?"""
         size = count(grid)
-        order = self.order[:tried]
         result = np.zeros((len(order), size), dtype=bool)
         with np.errstate(all="ignore"):
-            values = [
-                np.array([np.broadcast_to(np.asarray(e.at(grid)), (size,)) for e in p])
-                for p in self.places
-            ]
+            values = self._values(grid)
             for start in range(0, len(order), 2_000):
                 some = order[start : start + 2_000]
                 env: dict[str, Any] = {name: v[None, :] for name, v in grid.items()}
@@ -91,6 +91,99 @@ class Corners:
                     env[v.name] = np.asarray(e.at(env))
                 result[start : start + 2_000] = np.abs(gap(self.group, env)) > EXACT
         return result
+
+
+    def _values(self, grid: Grid) -> list[Any]:
+        """For each free index ``[place, sample]``."""
+        size = (count(grid),)
+        return [
+            np.array([np.broadcast_to(np.asarray(e.at(grid)), size) for e in p])
+            for p in self.places
+        ]
+
+    def by_axes(self, grid: Grid) -> Ints:
+        """Combinations put together from those that count along each axis by itself.
+
+        Along an axis a combination counts where it lies in a cell, in two cells, or in one and not
+        in the other; the first few that do so at all samples are kept for each of these.  Empty
+        where the indices do not fall into axes that nothing ties.
+        """
+        axes = self._axes()
+        if len(axes) < 2:
+            return np.zeros((0, len(self.places)), dtype=np.int64)
+        kept = [self._along(axis, grid) for axis in axes]
+        result = []
+        for parts in islice(product(*kept), BY_AXES):
+            row = [0] * len(self.places)
+            for axis, part in zip(axes, parts, strict=True):
+                for position, place in zip(axis, part, strict=True):
+                    row[position] = place
+            result.append(row)
+        return np.array(result, dtype=np.int64).reshape(-1, len(self.places))
+
+    def _axes(self) -> list[list[int]]:
+        """Positions of the free indices that the conditions of the cells tie together."""
+        groups = [{i} for i in range(len(self.places))]
+        for c in self._conditions():
+            joined = self._speaks_of(c)
+            if joined:
+                met = [g for g in groups if g & joined]
+                groups = [g for g in groups if not g & joined] + [set().union(*met)]
+        return sorted(sorted(g) for g in groups)
+
+    def _conditions(self) -> list[Cond]:
+        cells_ = (*self.group[0], *self.group[1])
+        return list(dict.fromkeys(c for cell in cells_ for c in cell.where))
+
+    def _speaks_of(self, cond: Cond) -> set[int]:
+        """The free indices that a condition depends on, as positions."""
+        values = dict(self.solved.values)
+        spoken = set(cond_symbols(cond))
+        spoken |= {s for v in spoken & values.keys() for s in values[v].symbols()}
+        return {i for i, v in enumerate(self.solved.free) if v in spoken}
+
+    def _along(self, axis: Sequence[int], grid: Grid) -> list[tuple[int, ...]]:
+        """Places for the indices of one axis."""
+        counts = [len(self.places[i]) for i in axis]
+        every = np.indices(counts).reshape(len(axis), -1).T
+        rows = every[np.argsort(every.sum(axis=1), kind="stable")][:ALONG]
+        tables = self._inside(axis, rows, grid)
+        patterns = [*tables, *(a & b for a, b in combinations(tables, 2))]
+        patterns += [a & ~b for a, b in permutations(tables, 2)]
+        chosen = dict.fromkeys(i for p in patterns for i in _few(p))
+        return [tuple(map(int, rows[i])) for i in chosen]
+
+    def _inside(self, axis: Sequence[int], rows: Ints, grid: Grid) -> list[Bools]:
+        """``[combination, sample]`` for each cell: do the conditions on this axis hold?"""
+        env: dict[str, Any] = {name: v[None, :] for name, v in grid.items()}
+        shape = (len(rows), count(grid))
+        own = set(axis)
+        with np.errstate(all="ignore"):
+            values = self._values(grid)
+            for column, i in enumerate(axis):
+                env[self.solved.free[i].name] = values[i][rows[:, column]]
+            for v, e in self.solved.values:
+                if all(s.name in env for s in e.symbols()):
+                    env[v.name] = np.asarray(e.at(env))
+            tables = []
+            for cell in (*self.group[0], *self.group[1]):
+                table = np.ones(shape, dtype=bool)
+                for c in cell.where:
+                    if self._speaks_of(c) & own:
+                        table &= np.broadcast_to(np.asarray(holds(c, env), dtype=bool), shape)
+                tables.append(table)
+        return tables
+
+
+def _few(table: Bools) -> list[int]:
+    """The first rows that together are true wherever a row is, the one that is true most first."""
+    left = table.any(axis=0)
+    chosen: list[int] = []
+    while left.any() and len(chosen) < FEW:
+        best = int(np.argmax((table & left).sum(axis=1)))
+        chosen.append(best)
+        left &= ~table[best]
+    return chosen
 
 
 def corners(
@@ -161,24 +254,30 @@ def choose(candidates: Sequence[Corners], grid: Grid, around: Grid) -> list[Witn
     for tried, samples, few in STAGES if count(grid) > 1 else STAGES[-1:]:
         looked = take(grid, np.arange(0, count(grid), max(1, count(grid) // samples)))
         near = take(around, np.arange(0, count(around), max(1, count(around) // samples)))
-        found = _cover(candidates, tried, looked, near)
+        found = _cover(candidates, [c.order[:tried] for c in candidates], looked, near)
         if found is not None and (best is None or len(found) < len(best)):
             best = found
         if best is not None and len(best) <= few:
             break
+    if best is None:
+        samples = STAGES[1][1]
+        looked = take(grid, np.arange(0, count(grid), max(1, count(grid) // samples)))
+        return _cover(candidates, [c.by_axes(looked) for c in candidates], looked, around)
     return best
 
 
 def _cover(
-    candidates: Sequence[Corners], tried: int, grid: Grid, around: Grid
+    candidates: Sequence[Corners], orders: Sequence[Ints], grid: Grid, around: Grid
 ) -> list[Witness] | None:
-    tables = [c.shown(tried, grid) for c in candidates]
-    if not tables:
+    tables = [c.shown(o, grid) for c, o in zip(candidates, orders, strict=True)]
+    if not sum(map(len, tables)):
         return None
-    owner = [(c, row) for c, t in zip(candidates, tables, strict=True) for row in range(len(t))]
+    owner = [(c, row) for c, o in zip(candidates, orders, strict=True) for row in o]
     rank = np.concatenate([np.arange(len(t)) for t in tables])
     table = np.concatenate(tables)
-    wide = np.concatenate([c.shown(tried, around).sum(axis=1) for c in candidates])
+    wide = np.concatenate(
+        [c.shown(o, around).sum(axis=1) for c, o in zip(candidates, orders, strict=True)]
+    )
     left = np.ones(count(grid), dtype=bool)
     chosen: list[int] = []
     while left.any():

@@ -42,7 +42,8 @@ class Sum:
     right: Value
 
     def __str__(self) -> str:
-        return f"{_inner(self.left)}{self.sign}{_inner(self.right)}"
+        left = "" if self.left == 0 and self.sign == "-" else _inner(self.left)
+        return f"{left}{self.sign}{_inner(self.right)}"
 
 
 @dataclass(frozen=True)

@@ -291,7 +291,7 @@ def _layer(written: Call, source: Value, state: Run) -> Value:
         steps = stages(asked.layer, asked.x, asked.given)
     except WrongInput as error:
         raise WrongInput(f"layer {len(state.rows) + 1}, {error}") from None
-    spatial = [a for a in asked.layout if a in "DHW"]
+    spatial = [a for a in asked.layout if a in "TDHW"]
     before = dict(source.fields)
     if source.layout[:1] in "?!":
         x = asked.x if first else _renamed(asked.x, source.layout[1:])
@@ -377,7 +377,7 @@ def _together(text: str, terms: Sequence[Any], axis: int | None, state: Run) -> 
     known_one = next((v for v in values if v.layout[:1] not in "?!"), None)
     if known_one is None:
         raise WrongInput(f"{text}: no shape is known of what it takes; write its layers first")
-    spatial = {a for a in known_one.layout if a in "DHW"}
+    spatial = {a for a in known_one.layout if a in "TDHW"}
     found = []
     for v in values:
         if v.layout[:1] in "?!":

@@ -96,13 +96,13 @@ def _names(shape: Shape, layout: str) -> Shape:
     """The input with names for its spatial lengths."""
     dims = len(_spatial(layout))
     return tuple(
-        size(f"{axis_name(a, dims)}_in") if a in "DHW" else n
+        size(f"{axis_name(a, dims)}_in") if a in "TDHW" else n
         for a, n in zip(layout, shape, strict=True)
     )
 
 
 def _spatial(layout: str) -> str:
-    return "".join(a for a in layout if a in "DHW")
+    return "".join(a for a in layout if a in "TDHW")
 
 
 def _row(call: str, value: Value) -> ChainRow:

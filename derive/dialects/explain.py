@@ -127,7 +127,7 @@ def refusal(asked: Asked, named: Named, steps: Sequence[Stage]) -> str:
     """Why the call has no output for its input: the request, the fact, what the framework says, and
     what to do.
     """
-    dims, spatial = asked.layer.dims, [a for a in asked.layout if a in "DHW"]
+    dims, spatial = asked.layer.dims, [a for a in asked.layout if a in "TDHW"]
     shown = ", ".join(map(str, asked.x))
     head = f"{asked.layer.name} of an input ({shown})"
     for position, letter in enumerate(spatial):

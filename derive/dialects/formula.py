@@ -232,8 +232,8 @@ def flattened(e: Expr) -> Expr:
     """Quotients of quotients as one: ``⌊(⌊a/b⌋ + c)/d⌋ = ⌊(a + b·c)/(b·d)⌋`` for ``b, d >= 1``.
 
     >>> from derive.expr import size
-    >>> print(flattened(((size("n") + 1) // 2 - 3) // 2))
-    (n - 5)//4
+    >>> print(flattened(((size("n") + 1) // 2 + 1) // 2))
+    (n + 3)//4
     """
 
     def change(a: Atom) -> Expr | None:

@@ -83,7 +83,9 @@ def stages(
         place = tensor("x", *shape)
         operands: tuple[Form, ...] = (place, kernels[step.weight]) if step.weight else (place,)
         after = OPERATORS[step.operator].build(*operands, **dict(step.parameters))
-        kernel = kernels[step.weight].shape[2:] if step.weight else ()
+        kernel = kernels[step.weight].shape if step.weight else ()
+        spatial = dict(step.parameters).get("dims", len(kernel))  # without it there are no channels
+        kernel = kernel[len(kernel) - int(spatial) :] if kernel else ()
         found.append(Stage(step, shape, after.shape, after.requires, kernel))
         shape = after.shape
     return tuple(found)
@@ -113,19 +115,25 @@ def _reach(stage: Stage, axis: int, dims: int) -> Reach | None:
     given = dict(stage.step.parameters)
     n = stage.before[len(stage.before) - dims :][axis]
     m = stage.after[len(stage.after) - dims :][axis]
+    count = _count(
+        stage
+    )  # the axes that the operator itself works on: its last are the spatial ones
+    if count < dims:
+        return None
+    at = axis + count - dims
 
     def one(name: str, default: Any = 1) -> Expr:
-        return per_axis(given.get(name, default), dims, name)[axis]
+        return per_axis(given.get(name, default), count, name)[at]
 
     operator = stage.step.operator
     if operator in CORRELATIONS or operator in WINDOWS:
-        return _window(stage, axis, dims)
+        return _window(stage, at, count)
     if operator == "conv_transpose":
-        lo, hi = pairs(given.get("padding", 0), dims)[axis]
-        k, e, d = stage.kernel[axis], one("stride"), one("dilation")
+        lo, hi = pairs(given.get("padding", 0), count)[at]
+        k, e, d = stage.kernel[at], one("stride"), one("dilation")
         return Reach("scatter", n, m, k, d=d, e=e, lo=lo, hi=hi, r=one("output_padding", 0))
     if operator in ("pad", "crop"):
-        lo, hi = pairs(given.get("padding", given.get("amount", 0)), dims)[axis]
+        lo, hi = pairs(given.get("padding", given.get("amount", 0)), count)[at]
         sign = 1 if operator == "pad" else -1
         return Reach("pad", n, m, lo=sign * lo, hi=sign * hi)
     if operator == "decimate":
@@ -142,6 +150,14 @@ def _reach(stage: Stage, axis: int, dims: int) -> Reach | None:
         f = one("s")
         return Reach("blend", n, m, k=2 * f - f % 2, e=f, lo=(3 * f - 2 - f % 2) // 2)
     return Reach("pad", n, m) if operator == "scale" else None
+
+
+def _count(stage: Stage) -> int:
+    """How many of the last axes a step works on."""
+    said = dict(stage.step.parameters).get("dims")
+    if said is None:
+        return len(stage.kernel) if stage.step.weight else len(stage.before)
+    return int(said)
 
 
 def _window(stage: Stage, axis: int, dims: int) -> Reach | None:

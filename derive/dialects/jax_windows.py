@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from derive.dialects.calls import Name, Sum, show
-from derive.dialects.jax_lax import amounts, count_of, each, pairs_of
+from derive.dialects.jax_lax import amounts, each, pairs_of
 from derive.dialects.layer import SPATIAL, Layer, Plan, Shape, Step, step
-from derive.dialects.registry import call
+from derive.dialects.registry import call, count_of
 from derive.errors import WrongInput
 from derive.expr import Expr, lift, maximum, minimum
 

@@ -88,7 +88,7 @@ def conv(
 
 def _amounts(mode: str, n: Shape, k: Shape, s: Shape, d: Shape) -> Pairs:
     if mode == "SAME":
-        return same(n, k, s, d)
+        return same(n, k, s, d, cropping=True)
     lead = mode == "CAUSAL"
     return tuple((di * (ki - 1) if lead else lift(0), lift(0)) for ki, di in zip(k, d, strict=True))
 

@@ -90,7 +90,9 @@ def steps_of(mode: str, x: Shape, k: Shape, s: Shape, d: Shape, weight: str) -> 
     """The step of a convolution; ``'full'`` turns the kernel around, as Theano does."""
     if mode != "full":
         none: Pairs = tuple((lift(0), lift(0)) for _ in k)
-        return correlation(weight, s, same(x[1:], k, s, d) if mode == "same" else none, d)
+        return correlation(
+            weight, s, same(x[1:], k, s, d, cropping=True) if mode == "same" else none, d
+        )
     reach = tuple((di * (ki - 1), di * (ki - 1)) for ki, di in zip(k, d, strict=True))
     return (step("convolve", weight=weight, stride=s, padding=reach, dilation=d, dims=len(s)),)
 

@@ -1,4 +1,5 @@
-"""Keras 3: upsampling, zero padding, cropping, adaptive pooling, and layers that keep the shape.
+"""Keras 3: upsampling, zero padding, cropping, adaptive pooling, flattening, dense layers, and
+layers that keep the shape.
 
 Sources: the documentation of ``keras.layers`` (3.x), ``keras/src/layers/reshaping``.
 """
@@ -8,12 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from derive.dialects.keras_common import COMMON, keras_layout, numbers, without_effect
-from derive.dialects.layer import Layer, Plan, Requirement, Shape, Step, step
+from derive.dialects.keras import LORA
+from derive.dialects.keras_common import (
+    COMMON,
+    KERNEL,
+    count,
+    keras_layout,
+    numbers,
+    without_effect,
+)
+from derive.dialects.layer import Layer, Operand, Plan, Requirement, Shape, Step, integer, step
 from derive.dialects.registry import call
-from derive.dialects.tensorflow_common import Pairs, activated, one_of, same_shape
+from derive.dialects.tensorflow_common import Pairs, activated, bias_operand, one_of, same_shape
 from derive.dialects.tensorflow_plain import half_pixel
 from derive.errors import WrongInput
+from derive.expr import divides
+from derive.form import Form, build
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
@@ -155,7 +166,7 @@ def _adaptive(dims: int, output_size: Any, data_format: Any, reason: str) -> Lay
     )
 
 
-RANKS = (2, 1, 3)
+RANKS = (2, 1, 3, 0)
 KEEPING: dict[str, dict[str, Any]] = {
     "ReLU": {"max_value": None, "negative_slope": 0, "threshold": 0},
     "LeakyReLU": {"negative_slope": 0.3},
@@ -164,11 +175,8 @@ KEEPING: dict[str, dict[str, Any]] = {
     "Softmax": {"axis": -1},
     "BatchNormalization": {"axis": -1, "momentum": 0.99, "epsilon": 0.001, "center": True},
     "LayerNormalization": {"axis": -1, "epsilon": 0.001, "center": True, "scale": True},
-    "GroupNormalization": {"groups": 32, "axis": -1, "epsilon": 0.001},
     "GaussianNoise": {"stddev": None, "seed": None},
 }
-NOISE = {"noise_shape": None, "seed": None, "data_format": None}
-RATES = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
 
 
 @call("Keras", "keras.layers.Activation", dims=RANKS)
@@ -189,10 +197,62 @@ def _keeps(name: str, **arguments: Any) -> None:
 
 for _name, _arguments in KEEPING.items():
     _keeps(_name, **_arguments)
-for _name in RATES:
 
-    @call("Keras", f"keras.layers.{_name}", dims=RANKS)
-    @without_effect(NOISE, COMMON)
-    def dropout(dims: int, rate: Any) -> Layer:
-        """``keras.layers.Dropout`` and its spatial kin: the shape is kept."""
-        return Layer(dims, keras_layout(None, dims), same_shape("dropout is random"))
+
+@call("Keras", "keras.layers.GroupNormalization", dims=RANKS)
+@without_effect({"axis": -1, "epsilon": 0.001, "center": True, "scale": True}, COMMON)
+def group_normalization(dims: int, groups: Any = 32) -> Layer:
+    """``keras.layers.GroupNormalization``: the shape is kept; -1 is one group for each channel."""
+    g = integer(groups, "groups")
+
+    def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
+        message = f"groups = {g}: they do not divide the {x[0]} channels; choose ones that do"
+        requires = () if g == -1 else (Requirement(divides(g, x[0]), message),)
+        return Plan((), requires=requires, shape_only="it divides by statistics of its input")
+
+    return Layer(dims, keras_layout(None, dims), plan)
+
+
+@call("Keras", "keras.layers.Dropout", dims=RANKS)
+@without_effect({"noise_shape": None, "seed": None}, COMMON)
+def dropout(dims: int, rate: Any) -> Layer:
+    """``keras.layers.Dropout``: the shape is kept."""
+    return Layer(dims, keras_layout(None, dims), same_shape("dropout is random"))
+
+
+@call("Keras", "keras.layers.SpatialDropout{d}D")
+@without_effect({"data_format": None, "seed": None}, COMMON)
+def spatial_dropout(dims: int, rate: Any) -> Layer:
+    """``keras.layers.SpatialDropout1D`` … ``3D``: the shape is kept."""
+    return dropout(dims, rate)
+
+
+@call("Keras", "keras.layers.Flatten", dims=(2, 1, 3, 0))
+@without_effect(COMMON)
+def flatten(dims: int, data_format: Any = None) -> Layer:
+    """``keras.layers.Flatten``: all axes but the first as one, in the order channels last."""
+    layout = keras_layout(data_format, dims)
+    turn = step("permute", order=(0, *range(2, dims + 2), 1))
+    plan = Plan((turn, step("merge", axis=-dims - 1, count=dims + 1)))
+    return Layer(dims, layout, lambda x, given: plan, output="NC")
+
+
+@call("Keras", "keras.layers.Dense", dims=(0, 1, 2, 3))
+@without_effect(KERNEL, COMMON, LORA)
+def dense(dims: int, units: Any, activation: Any = None, use_bias: Any = True) -> Layer:
+    """``keras.layers.Dense``: a product along the last axis, kernels (in, units)."""
+    made, ones = count(units, "units"), (1,) * dims
+
+    def canonical(w: Form) -> Form:
+        return build((made, w.shape[0], *ones), lambda o, i, *t: w[i, o])
+
+    def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
+        operand = Operand("kernel", "IO", (x[0], made), canonical)
+        return Plan(
+            (step("correlate", weight="kernel", dims=dims),),
+            (operand, *bias_operand(use_bias, made)),
+            bias="bias" if use_bias else "",
+            shape_only=activated(activation),
+        )
+
+    return Layer(dims, keras_layout(None, dims), plan)

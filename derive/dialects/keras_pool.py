@@ -99,7 +99,7 @@ def pool_layer(
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         ones = tuple(lift(1) for _ in k)
-        return Plan(pooled(kind, k, s, amounts(mode, layout, x[1:], k, s, ones), layout))
+        return Plan(pooled(kind, k, s, amounts(mode, layout, x[1:], k, s, ones, False), layout))
 
     return Layer(dims, layout, plan)
 

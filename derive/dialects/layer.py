@@ -87,7 +87,8 @@ class Layer:
     ``layout`` and ``output`` order the axes of the input and the output with the letters
     ``N C D H W``.  ``plan`` takes the canonical shape of the input, ``(c, *spatial)``, and the shapes
     of the tensors that the caller gave by name.  A call for inputs of several ranks has ``refit``,
-    which makes the layer for another number of spatial axes, one of ``ranks``.
+    which makes the layer for another number of spatial axes, one of ``ranks``; ``accepts`` refuses
+    what the framework refuses for an input with so many axes.
     """
 
     dims: int
@@ -101,6 +102,7 @@ class Layer:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     refit: Callable[[int], Layer] | None = field(default=None, compare=False)
     ranks: tuple[int, ...] = ()
+    accepts: Callable[[int], None] | None = field(default=None, compare=False)
 
 
 def fitted(layer: Layer, rank: int) -> Layer:
@@ -123,6 +125,8 @@ def planned(layer: Layer, x: Shape, given: Mapping[str, Shape] | None = None) ->
     """
     layer = fitted(layer, len(x))
     layout = _layout(layer, len(x))
+    if layer.accepts is not None:
+        layer.accepts(len(x))
     by_letter = dict(zip(layout, x, strict=True))
     inner = tuple(by_letter[a] for a in CANONICAL[layer.dims] if a in by_letter and a != "N")
     plan = layer.plan(inner, given or {})

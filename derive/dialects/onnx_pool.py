@@ -1,9 +1,10 @@
 """ONNX: pooling.
 
-Sources: the operator documentation of ONNX (Operators.md), its shape inference
-(``defs/nn/defs.cc``) for ``ceil_mode``, and the release notes for what changed: since opset 19
-``AveragePool`` takes dilations, and since opset 22 a last window of ``ceil_mode`` that would start in
-the padding behind the input is left out (onnx/onnx#5741), as PyTorch does.
+Sources: the operator documentation of ONNX, opset 22 (Operators.md), and by version Changelog.md:
+``ceil_mode`` came with opset 10, the dilations with opset 10 (MaxPool), 18 (LpPool) and 19
+(AveragePool), and only opset 22 says that a window which would start in the padding behind the input
+is left out (as PyTorch does).  That is the rule here; onnxruntime follows it for all of them.  With
+``auto_pad`` the ``ceil_mode`` changes nothing: the two formulas of the documentation are the same.
 """
 
 from __future__ import annotations

@@ -209,8 +209,15 @@ def resize(
     by_axis = dict(zip(chosen, values, strict=True))
     region = _region(roi, chosen) if coordinate_transformation_mode == COORDINATES[-1] else {}
     how = "linear" if mode == "linear" else str(nearest_mode)
+    kept = scales is not None and axes is None  # axes with the scale 1 may be batch and channels
+    layout = spread([v == 1 for v in values]) if kept else SPATIAL[dims]
+    if kept:
+        inner = spatial_only(values, layout)
+        by_axis = dict(enumerate(inner))
+        region = _spatial_region(region, layout)
 
-    def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
+    def plan(shape: Shape, given: Mapping[str, Shape]) -> Plan:
+        x = shape[len(shape) - sum(a not in "NC" for a in layout) :]
         ends = _sizes(by_axis, x, keep_aspect_ratio_policy) if sizes is not None else {}
         rows = []
         for a, n in enumerate(x):
@@ -223,7 +230,7 @@ def resize(
                 rows.append(_to_size(coordinate_transformation_mode, n, m, scale, region.get(a)))
         return Plan((_resized(rows, how),))
 
-    return Layer(dims, SPATIAL[dims], plan)
+    return Layer(sum(a not in "NC" for a in layout), layout, plan)
 
 
 def _resize_modes(mode: Any, coordinates: Any, nearest: Any, policy: Any) -> None:
@@ -263,6 +270,16 @@ def _region(roi: Any, chosen: tuple[int, ...]) -> dict[int, tuple[Fraction, Frac
             )
         found[axis] = (lo, hi)
     return found
+
+
+def _spatial_region(
+    region: Mapping[int, tuple[Fraction, Fraction]], layout: str
+) -> dict[int, tuple[Fraction, Fraction]]:
+    spatial = [a for a, letter in enumerate(layout) if letter not in "NC"]
+    cut = [region[a] for a in range(len(layout)) if a not in spatial and a in region]
+    if any(lo != 0 or hi != 1 for lo, hi in cut):
+        raise NotSupported("roi cuts an axis with the scale 1; give 0 and 1 for it")
+    return {place: region[a] for place, a in enumerate(spatial) if a in region}
 
 
 def _fraction(value: Any, what: str) -> Fraction:

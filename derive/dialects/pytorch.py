@@ -54,7 +54,7 @@ def conv(
     """``torch.nn.Conv1d``, ``Conv2d``, ``Conv3d``: correlation with weights (O, I/groups, k)."""
     c_in, c_out = integer(in_channels, "in_channels"), integer(out_channels, "out_channels")
     g = at_least(1, (integer(groups, "groups"),), "groups")[0]
-    k = at_least(1, axes(kernel_size, dims, "kernel_size"), "kernel_size")
+    k = at_least(1, each_axis(kernel_size, dims, "kernel_size"), "kernel_size")
     check_groups("in_channels", c_in, g)
     check_groups("out_channels", c_out, g)
     if padding_mode not in PADDING_MODES:
@@ -73,7 +73,8 @@ def conv(
         fits = Requirement(eq(x[0], c_in), message)
         return Plan(steps, tuple(operands), (fits,), "bias" if bias else "")
 
-    conv_steps(dims, k, stride, padding, dilation, g)  # what is wrong with the call itself
+    # what is wrong with the call itself
+    conv_steps(dims, k, stride, padding, dilation, g, PADDING_MODES[padding_mode])
     return Layer(dims, CANONICAL[dims], plan, unbatched=True)
 
 
@@ -127,9 +128,11 @@ def conv_steps(
     if isinstance(padding, str):
         amounts = _named_padding(padding, k, s, d)
     else:
-        p = at_least(
-            0, axes(padding, dims, "padding"), "padding", "negative padding is not supported"
-        )
+        p = axes(padding, dims, "padding")
+        if mode == "zero":
+            at_least(0, p, "padding", "negative padding is not supported")
+        else:  # F.pad does it, which crops where an amount is negative
+            each_axis(padding, dims, "padding")
         amounts = tuple((a, a) for a in p)
     return (
         step(
@@ -143,6 +146,20 @@ def conv_steps(
             padding_mode=mode,
         ),
     )
+
+
+def each_axis(value: Any, dims: int, what: str) -> tuple[Expr, ...]:
+    """As :func:`derive.dialects.layer.axes`, where PyTorch refuses a tuple of one for several axes.
+
+    >>> [str(k) for k in each_axis((3, 5), 2, "kernel_size")]
+    ['3', '5']
+    """
+    if isinstance(value, tuple) and len(value) != dims:
+        raise WrongInput(
+            f"{what} has {len(value)} values for {dims} spatial axes: PyTorch refuses it; "
+            f"give one number or {dims}"
+        )
+    return axes(value, dims, what)
 
 
 def _named_padding(

@@ -60,8 +60,21 @@ def layered(dims: int, padding: Any, mode: str, value: Any = 0) -> Layer:
     if not isinstance(padding, tuple):
         padding = (padding,) * (2 * dims)
     pairs = _fitting(dims, amounts(padding, "padding"), mode, "padding")
-    plan = Plan(steps(pairs, mode, filling(value)) if pairs else ())
-    return Layer(dims, CANONICAL[dims], lambda x, given: plan, unbatched=True)
+    return _padding(dims, pairs, mode, filling(value))
+
+
+def _padding(dims: int, pairs: Pairs, mode: str, value: Any) -> Layer:
+    plan = Plan(steps(pairs, mode, value) if pairs else ())
+
+    def accepts(rank: int) -> None:
+        most = rank if mode == "zero" else rank - 1
+        if len(pairs) > most:
+            raise WrongInput(
+                f"{2 * len(pairs)} amounts for an input with {rank} axes: PyTorch refuses them in "
+                f"this mode; give at most {2 * most}"
+            )
+
+    return Layer(dims, CANONICAL[dims], lambda x, given: plan, unbatched=True, accepts=accepts)
 
 
 def _fitting(dims: int, pairs: Pairs, mode: str, what: str) -> Pairs:
@@ -69,7 +82,7 @@ def _fitting(dims: int, pairs: Pairs, mode: str, what: str) -> Pairs:
     any number of axes may be padded with a constant, else the spatial ones (or all but the first).
     """
     most = dims + 2 if mode == "zero" else min(dims + 1, 3)
-    least = 0 if mode == "zero" else dims
+    least = 0 if mode == "zero" else max(dims, 1)
     if not least <= len(pairs) <= most:
         raise WrongInput(
             f"{what} has {2 * len(pairs)} values for an input with {dims + 2} axes: PyTorch takes "
@@ -116,7 +129,7 @@ def circular_pad(dims: int, padding: Any) -> Layer:
     return layered(dims, padding, "circular")
 
 
-@call("PyTorch", "F.pad", dims=(2, 1, 3), tensors=("input",))
+@call("PyTorch", "F.pad", dims=(2, 1, 3, 0), tensors=("input",))
 def pad(
     dims: int,
     input: Any,  # noqa: A002  PyTorch's own name
@@ -139,5 +152,4 @@ def pad(
             "value argument); leave it out"
         )
     _fitting(dims, pairs, MODES[mode], "pad")
-    plan = Plan(steps(pairs, MODES[mode], fill) if pairs else ())
-    return Layer(dims, CANONICAL[dims], lambda x, given: plan, unbatched=True)
+    return _padding(dims, pairs, MODES[mode], fill)

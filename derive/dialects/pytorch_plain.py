@@ -108,7 +108,8 @@ def _channels(count: Any, what: str) -> Any:
     return requires
 
 
-@call("PyTorch", "nn.BatchNorm{d}d")
+@call("PyTorch", "nn.BatchNorm1d", dims=(1, 0))
+@call("PyTorch", "nn.BatchNorm{d}d", dims=(2, 3))
 def batch_norm(
     dims: int,
     num_features: Any,
@@ -179,7 +180,7 @@ def identity(dims: int) -> Layer:
     return Layer(dims, CANONICAL[dims], lambda x, given: Plan(()))
 
 
-@call("PyTorch", "nn.Flatten", dims=(2, 1, 3))
+@call("PyTorch", "nn.Flatten", dims=RANKS)
 def flatten(dims: int, start_dim: Any = 1, end_dim: Any = -1) -> Layer:
     """``torch.nn.Flatten``: channels and spatial axes as one."""
     if (start_dim, end_dim) not in ((1, -1), (1, dims + 1)):

@@ -11,7 +11,6 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from derive import shapes
 from derive.dialects.layer import (
     CANONICAL,
     Layer,
@@ -23,6 +22,7 @@ from derive.dialects.layer import (
     integer,
     step,
 )
+from derive.dialects.pytorch import each_axis
 from derive.dialects.registry import call
 from derive.errors import WrongInput
 from derive.expr import Expr, lift
@@ -40,28 +40,27 @@ def window_axes(dims: int, kernel_size: Any, stride: Any) -> tuple[Axes, Axes]:
     return k, at_least(1, axes(stride, dims, "stride"), "stride", says)
 
 
-def padded_axes(dims: int, padding: Any, reach: Axes, effective: bool) -> tuple[Axes, Axes]:
-    """The padding, and half the window: PyTorch pads a pooling by no more than that."""
+def padded_axes(dims: int, padding: Any, k: Axes) -> Axes:
+    """The padding: PyTorch pads a pooling by no more than half the kernel, dilated or not."""
     if isinstance(padding, str):
         raise WrongInput(
             f"padding = {padding!r}: PyTorch's pooling takes amounts; give integers, or pad first"
         )
     p = at_least(0, axes(padding, dims, "padding"), "padding", "pad must be non-negative")
-    what = "the effective kernel size" if effective else "the kernel size"
-    for pi, ki in zip(p, reach, strict=True):
+    for pi, ki in zip(p, k, strict=True):
         amount, length = pi.constant, ki.constant
         if amount is not None and length is not None and 2 * amount > length:
             raise WrongInput(
-                f"padding = {amount}: PyTorch refuses it (pad should be at most half of {what}, "
-                f"which is {length}); give at most {length // 2}, or pad before with F.pad"
+                f"padding = {amount}: PyTorch refuses it (pad should be at most half of the "
+                f"kernel size, which is {length}); give at most {length // 2}, or pad before with F.pad"
             )
-    return p, reach
+    return p
 
 
-def _half(p: Axes, reach: Axes) -> tuple[Requirement, ...]:
+def _half(p: Axes, k: Axes) -> tuple[Requirement, ...]:
     return tuple(
         Requirement(2 * a <= b, f"padding = {a} is more than half of the kernel {b}; give less")
-        for a, b in zip(p, reach, strict=True)
+        for a, b in zip(p, k, strict=True)
     )
 
 
@@ -79,8 +78,7 @@ def max_pooling(
     """Max pooling with the first of equal maxima, as a layer."""
     k, s = window_axes(dims, kernel_size, stride)
     d = at_least(1, axes(dilation, dims, "dilation"), "dilation", "dilation should be positive")
-    reach = tuple(shapes.effective_length(a, b) for a, b in zip(k, d, strict=True))
-    p, _ = padded_axes(dims, padding, reach, True)
+    p = padded_axes(dims, padding, k)
     pooled = step(
         "max_pool",
         k=k,
@@ -90,7 +88,7 @@ def max_pooling(
         ceil_mode=bool(ceil_mode),
         dims=dims,
     )
-    return _pooled(dims, Plan((pooled,), requires=_half(p, reach)))
+    return _pooled(dims, Plan((pooled,), requires=_half(p, k)))
 
 
 @call("PyTorch", "nn.MaxPool{d}d")
@@ -133,7 +131,7 @@ def average_pooling(
 ) -> Layer:
     """Average pooling with PyTorch's divisors, as a layer."""
     k, s = window_axes(dims, kernel_size, stride)
-    p, _ = padded_axes(dims, padding, k, False)
+    p = padded_axes(dims, padding, k)
     divisor = None
     if divisor_override is not None:
         divisor = integer(divisor_override, "divisor_override")
@@ -237,11 +235,11 @@ def avg_pool_functional(
 def adaptive_lengths(dims: int, output_size: Any) -> tuple[Expr | None, ...]:
     """The output lengths; None keeps that of the input (on two or three axes)."""
     values: Sequence[Any] = output_size if isinstance(output_size, tuple) else (output_size,) * dims
-    if len(values) != dims and len(values) != 1:
+    if len(values) != dims:
         raise WrongInput(
-            f"output_size has {len(values)} values for {dims} spatial axes; give one value or {dims}"
+            f"output_size has {len(values)} values for {dims} spatial axes: PyTorch refuses it; "
+            f"give one number or {dims}"
         )
-    values = tuple(values) * (dims if len(values) == 1 else 1)
     if dims == 1 and None in values:
         raise WrongInput(
             "output_size = None: PyTorch takes None on two or three axes only; give a length"
@@ -297,6 +295,7 @@ def power_average(dims: int, kernel_size: Any, stride: Any, ceil_mode: Any) -> L
             f"kernel_size = {kernel_size}: PyTorch refuses a tuple here (it multiplies by "
             "kernel_size); give a number"
         )
+    each_axis(kernel_size, dims, "kernel_size")
     k, s = window_axes(dims, kernel_size, stride)
     pooled = step("sum_pool", k=k, stride=s, ceil_mode=bool(ceil_mode), dims=dims)
     return _larger(dims, k, Plan((pooled,), shape_only=NOT_LINEAR))
@@ -325,12 +324,12 @@ def lp_pool_functional(
 
 def fractional(dims: int, kernel_size: Any, output_size: Any, output_ratio: Any) -> Layer:
     """Fractional max pooling: the shape; its windows are random."""
-    k = at_least(1, axes(kernel_size, dims, "kernel_size"), "kernel_size")
+    k = at_least(1, each_axis(kernel_size, dims, "kernel_size"), "kernel_size")
     if (output_size is None) == (output_ratio is None):
         raise WrongInput(
             "output_size and output_ratio: PyTorch takes exactly one of them; give one"
         )
-    lengths = None if output_size is None else axes(output_size, dims, "output_size")
+    lengths = None if output_size is None else each_axis(output_size, dims, "output_size")
     ratios = None if output_ratio is None else _ratios(dims, output_ratio)
     at_least(1, lengths or (), "output_size")
 

@@ -23,7 +23,7 @@ from derive.dialects.layer import (
     integer,
     step,
 )
-from derive.dialects.pytorch import EMPTY_KERNEL, check_groups
+from derive.dialects.pytorch import EMPTY_KERNEL, check_groups, each_axis
 from derive.dialects.registry import call
 from derive.errors import WrongInput
 from derive.expr import Expr, any_of, divides, eq
@@ -56,7 +56,7 @@ def conv_transpose(
     """
     c_in, c_out = integer(in_channels, "in_channels"), integer(out_channels, "out_channels")
     g = at_least(1, (integer(groups, "groups"),), "groups")[0]
-    k = at_least(1, axes(kernel_size, dims, "kernel_size"), "kernel_size")
+    k = at_least(1, each_axis(kernel_size, dims, "kernel_size"), "kernel_size")
     check_groups("in_channels", c_in, g)
     check_groups("out_channels", c_out, g)
     if padding_mode != "zeros":
@@ -66,6 +66,9 @@ def conv_transpose(
         )
     geometry = _geometry(dims, stride, padding, output_padding, dilation, output_size is None)
     wanted = None if output_size is None else _wanted(output_size, dims)
+    if wanted is not None:  # PyTorch then looks at each value
+        for value, what in ((stride, "stride"), (padding, "padding"), (dilation, "dilation")):
+            each_axis(value, dims, what)
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         s, p, r, d = geometry
@@ -83,7 +86,14 @@ def conv_transpose(
             operands.append(Operand("bias", "O", (c_out,)))
         return _plan(dims, (s, p, r, d), g, operands, fits, bool(bias))
 
-    return Layer(dims, CANONICAL[dims], plan, unbatched=True)
+    def accepts(rank: int) -> None:
+        if isinstance(output_size, tuple) and len(output_size) not in (dims, rank):
+            raise WrongInput(
+                f"output_size has {len(output_size)} values for an input with {rank} axes; "
+                f"give {dims} or {rank}"
+            )
+
+    return Layer(dims, CANONICAL[dims], plan, unbatched=True, accepts=accepts)
 
 
 @call("PyTorch", "F.conv_transpose{d}d", tensors=("input", "weight", "bias"))
@@ -160,7 +170,7 @@ def _wanted(output_size: Any, dims: int) -> Axes:
             f"output_size = {output_size}: PyTorch takes a list or tuple here; "
             f"give {dims} lengths, as output_size=({', '.join(['…'] * dims)}{',' * (dims == 1)})"
         )
-    if len(output_size) not in (dims, dims + 2):
+    if len(output_size) not in (dims, dims + 1, dims + 2):
         raise WrongInput(
             f"output_size has {len(output_size)} values for {dims} spatial axes; "
             f"give {dims}, or {dims + 2} with batch and channels"

@@ -24,7 +24,7 @@ from derive.dialects.lengths import Lengths, preimages
 from derive.dialects.named import Named, shape_form, with_names
 from derive.dialects.request import Asked, Shape, ask
 from derive.errors import NotSupported, WrongInput
-from derive.expr import FALSE, TRUE, Cond, Expr, Ge, Sym, all_of, cond_symbols, size
+from derive.expr import FALSE, TRUE, Cond, Expr, Ge, Sym, all_of, cond_symbols, lift, size
 
 Length = int | str
 
@@ -103,11 +103,20 @@ def layer_shape(
         asked.layout,
         output_layout,
         lengths(asked.x),
-        lengths(form.shape),
+        _output(axes, form.shape, output_layout),
         _weights(asked),
         axes,
         _requirements(named),
         _notes(axes, targets, form.shape),
+    )
+
+
+def _output(axes: tuple[AxisShape, ...], shape: Shape, layout: str) -> tuple[Length, ...]:
+    """The output in the words of its axes (all but the batch)."""
+    told = iter(axes)
+    return tuple(
+        length(n) if letter == "N" else next(told).output
+        for letter, n in zip(layout, shape, strict=True)
     )
 
 
@@ -134,7 +143,7 @@ def _targets(asked: Asked, layout: str, output: Sequence[Any] | None) -> dict[in
     if output is None:
         return {}
     entries = tuple(Expr({(): v}) if isinstance(v, int) else v for v in output)
-    spatial = [i for i, a in enumerate(layout) if a in "DHW"]
+    spatial = [i for i, a in enumerate(layout) if a in "TDHW"]
     if len(entries) == len(layout):
         return {i: e for i, e in enumerate(entries) if layout[i] != "N"}
     if len(entries) in (1, len(spatial)):
@@ -161,13 +170,15 @@ def _axis(
 ) -> AxisShape:
     letter, at, out = place
     dims = asked.layer.dims
-    spatial = [a for a in asked.layout if a in "DHW"]
-    left = [a for a in _output_layout(asked, len(named.shape)) if a in "DHW"]
+    spatial = [a for a in asked.layout if a in "TDHW"]
+    left = [a for a in _output_layout(asked, len(named.shape)) if a in "TDHW"]
     name = axis_name(letter, len(left)) if letter != "?" else f"axis {at}"
     kept = left == spatial or letter == "C"  # Unfold has one axis for all positions
     position = spatial.index(letter) if kept and letter in spatial else None
     before = asked.x[asked.layout.index(letter)] if kept and letter in asked.layout else None
     e = simplified(named, named.shape[at], position)
+    if out.constant is None and e != named.shape[at]:
+        out = e.subst(_meant(asked, named))
     node = tree(e)
     head = f"{name}_out" if letter != "?" else f"axis {at}"
     here = reaches(steps, position, dims) if position is not None else None
@@ -211,10 +222,23 @@ def same_window(named: Named, axis: int | None) -> Reach | None:
     found = None if axis is None else reaches(named.stages(), axis, named.layer.dims)
     if not found or len(found) != 1 or found[0].kind != "window":
         return None
-    w = found[0]
+    return found[0] if _is_same(found[0]) else None
+
+
+def _is_same(w: Reach) -> bool:
+    """Are the amounts of padding those that SAME chooses for the input, and not numbers?"""
     lo, hi = shapes.same_padding(w.n, w.k, w.s, w.d)
-    plain_same = lo.constant is None and w.m == shapes.conv_length(w.n, w.k, w.s, w.d, 1, lo, hi)
-    return w if plain_same else None
+    chosen = (w.lo, w.hi) in ((lo, hi), (hi, lo)) and lift(lo + hi).constant is None
+    return chosen and w.m == shapes.conv_length(w.n, w.k, w.s, w.d, 1, lo, hi)
+
+
+def _meant(asked: Asked, named: Named) -> dict[Sym, Expr]:
+    """What the names of a call stand for."""
+    found = dict(named.values)
+    for letter, n in zip(named.x, asked.x, strict=True):
+        if letter.symbol is not None:
+            found[letter.symbol] = n
+    return found
 
 
 def _numbers(asked: Asked, named: Named) -> dict[str, int]:
@@ -267,7 +291,7 @@ def _inverse(
 def channels_kept(asked: Asked, letters: Shape) -> Shape:
     """Names for the spatial lengths only."""
     return tuple(
-        n if a in "DHW" else given
+        n if a in "TDHW" else given
         for a, n, given in zip(asked.layout, letters, asked.x, strict=True)
     )
 
@@ -293,6 +317,10 @@ def _general_inverse(w: Reach, letter: str, asked: Asked) -> str:
     """
     name = axis_name(letter, asked.layer.dims)
     m = size(f"{name}_out")
+    if w.kind == "window" and not w.ceil and w.e == 1 and _is_same(w):
+        if w.s == 1:
+            return f"{name}_in = {name}_out"
+        return f"{plain(tree(w.s * (m - 1) + 1))} ≤ {name}_in ≤ {plain(tree(w.s * m))}"
     if w.n.symbols() & (w.k.symbols() | w.lo.symbols() | w.hi.symbols()):
         return ""
     if w.kind == "window" and not w.ceil and w.e == 1:

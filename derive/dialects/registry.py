@@ -99,6 +99,7 @@ DIALECTS: tuple[Dialect, ...] = (
             "derive.dialects.jax_lax",
             "derive.dialects.jax_windows",
             "derive.dialects.jax_arrays",
+            "derive.dialects.jax_flax",
         ),
         (
             ("jax.lax.", "lax."),

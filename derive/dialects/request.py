@@ -110,8 +110,9 @@ def ask(
     if written.on and isinstance(written.on[0], Tensor) and written.on[0].shape is not None:
         first = tuple(lift(number(v)) for v in written.on[0].shape)
     entries = tuple(map(lift, x)) if x is not None else first
-    if entries is not None and len(entries) > layer.dims and len(entries) > 1:
-        layer = fitted(layer, len(entries)) if layer.refit else layer
+    if entries is not None and layer.refit is not None:
+        other = fitted(layer, len(entries))
+        layer = other if len(other.layout) == len(entries) else layer
     letters = names_of(layer)
     given = dict(shapes)
     for name in layer.tensors:
@@ -142,7 +143,7 @@ def complete(layer: Layer, entries: Shape, letters: Shape) -> tuple[Shape, Shape
     if len(entries) in (1, layer.dims):
         spatial = iter(entries * (layer.dims // len(entries)))
         return tuple(
-            next(spatial) if a in "DHW" else v for v, a in zip(letters, layer.layout, strict=True)
+            next(spatial) if a in "TDHW" else v for v, a in zip(letters, layer.layout, strict=True)
         ), letters
     ranks = f"{rank}" + (f", {rank - 1} (no batch)" if layer.unbatched else "")
     raise WrongInput(

@@ -127,7 +127,7 @@ def _goals(
     """For each spatial axis, where the call is defined and what is wanted of it there."""
     last, start = state.rows[-1].value, state.start
     assert start is not None
-    spatial = [a for a in last.layout if a in "DHW"]
+    spatial = [a for a in last.layout if a in "TDHW"]
     found = []
     for position, letter in enumerate(spatial):
         e = flattened(last.shape[last.layout.index(letter)])
@@ -149,7 +149,7 @@ def _goals(
 def _target(output: Sequence[Any], layout: str, position: int, letter: str) -> Any:
     if len(output) == len(layout):
         return output[layout.index(letter)]
-    if len(output) in (1, sum(a in "DHW" for a in layout)):
+    if len(output) in (1, sum(a in "TDHW" for a in layout)):
         return output[0] if len(output) == 1 else output[position]
     raise WrongInput(
         f"--output: {len(output)} lengths for an output with the axes {layout}; give all, or the "
@@ -387,7 +387,7 @@ def _question(
     if scale is None:
         assert x is not None and output is not None
         return f"{' x '.join(map(str, x))} to {' x '.join(map(str, output))}"
-    spatial = [a for a in start.layout if a in "DHW"]
+    spatial = [a for a in start.layout if a in "TDHW"]
     name = f"{axis_name(spatial[0], len(spatial))}_in"
     of = f" that {scale.denominator} divides" if scale.denominator > 1 else ""
     times = f"{scale.numerator}·{name}" if scale.numerator > 1 else name

@@ -100,16 +100,26 @@ def positive(values: Shape, what: str) -> Shape:
     return values
 
 
-def same(n: Shape, k: Shape, s: Shape, d: Shape) -> Pairs:
+def same(n: Shape, k: Shape, s: Shape, d: Shape, cropping: bool = False) -> Pairs:
     """SAME padding for each axis, the odd one behind.
+
+    Where the stride may be longer than the window, samples behind the last window are left over;
+    with ``cropping`` the padding behind is negative there, so that the length is plainly ``⌈n/s⌉``.
 
     >>> same((lift(6),), (lift(3),), (lift(2),), (lift(1),)) == ((0, 1),)
     True
     """
     found = []
     for ni, ki, si, di in zip(n, k, s, d, strict=True):
-        total = di * (ki - 1) if si == 1 else lift(shapes.same_total(ni, ki, si, di))
-        found.append((total // 2, total - total // 2))
+        reach = lift(shapes.effective_length(ki, di))
+        total = (lift(shapes.same_length(ni, si)) - 1) * si + reach - ni
+        over = (reach - si).constant
+        if over is not None and over >= 0:  # then no sample is left over
+            found.append((total // 2, total - total // 2))
+            continue
+        lo = maximum(0, total) // 2
+        symbolic = cropping and total.constant is None
+        found.append((lo, (total if symbolic else maximum(0, total)) - lo))
     return tuple(found)
 
 
@@ -140,12 +150,14 @@ def explicit(padding: Any, layout: str) -> Pairs:
     return tuple(found)
 
 
-def amounts(padding: Any, layout: str, n: Shape, k: Shape, s: Shape, d: Shape) -> Pairs:
-    """The padding of a convolution whose input has the lengths ``n``."""
+def amounts(
+    padding: Any, layout: str, n: Shape, k: Shape, s: Shape, d: Shape, cropping: bool = True
+) -> Pairs:
+    """The padding of a convolution (or, without ``cropping``, a pooling) of the lengths ``n``."""
     if isinstance(padding, tuple):
         return explicit(padding, layout)
     if padding == "SAME":
-        return same(n, k, s, d)
+        return same(n, k, s, d, cropping)
     check_padding(padding)
     return tuple((lift(0), lift(0)) for _ in k)
 

@@ -42,7 +42,7 @@ def pooling(kind: str, dims: int, ksize: Any, strides: Any, padding: Any, layout
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         no_depth(ksize, layout)
         one = tuple(lift(1) for _ in k)
-        return Plan(pooled(kind, k, s, amounts(padding, layout, x[1:], k, s, one), layout))
+        return Plan(pooled(kind, k, s, amounts(padding, layout, x[1:], k, s, one, False), layout))
 
     return Layer(dims, layout, plan)
 
@@ -158,7 +158,7 @@ def pool(
     wide = tuple(_not_wider(a, b) for a, b in zip(s, k, strict=True))
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
-        p = amounts(padding, layout, x[1:], k, s, d)
+        p = amounts(padding, layout, x[1:], k, s, d, False)
         return Plan(pooled(kind, k, s, p, layout, d), requires=wide)
 
     return Layer(dims, layout, plan)

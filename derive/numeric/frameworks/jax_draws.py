@@ -292,7 +292,55 @@ def flax_average(rng: Random, dims: int) -> Drawn:
     return Drawn(arguments, drawn.x)
 
 
+def flax_conv(rng: Random, dims: int) -> Drawn:
+    """``flax.linen.Conv``: all paddings, dilations and groups."""
+    g, k = rng.choice((1, 1, 2)), each(rng, dims, *KERNELS[dims])
+    arguments: dict[str, Any] = {"features": g * rng.randint(1, 2), "kernel_size": k}
+    if rng.random() < 0.6:
+        arguments["strides"] = rng.choice((rng.randint(1, 3), each(rng, dims, 1, 3)))
+    if rng.random() < 0.8:
+        named = ("SAME", "VALID", "CIRCULAR", "REFLECT", "CAUSAL", "SAME_LOWER")
+        amount: list[Any] = [rng.randint(0, 2), each(rng, dims, 0, 2), pairs(rng, dims, -1, 3)]
+        arguments["padding"] = rng.choice((rng.choice(named), rng.choice(amount)))
+    if rng.random() < 0.3:
+        arguments["kernel_dilation"] = each(rng, dims, 1, 2)
+    if rng.random() < 0.2:
+        arguments["input_dilation"] = each(rng, dims, 1, 2)
+    if rng.random() < 0.5:
+        arguments["use_bias"] = False
+    if g > 1:
+        arguments["feature_group_count"] = g
+    wrong: dict[str, list[Any]] = {
+        "strides": [0],
+        "padding": ["FULL", (1,) * (dims + 1)],
+        "feature_group_count": [3],
+    }
+    spoil(rng, arguments, wrong)
+    return Drawn(arguments, (rng.randint(1, 2), *lengths(rng, dims), g * rng.randint(1, 2)))
+
+
+def flax_conv_transpose(rng: Random, dims: int) -> Drawn:
+    """``flax.linen.ConvTranspose``: named and explicit paddings, both readings of the kernel."""
+    k = each(rng, dims, *KERNELS[dims])
+    arguments: dict[str, Any] = {"features": rng.randint(1, 3), "kernel_size": k}
+    if rng.random() < 0.7:
+        arguments["strides"] = rng.choice((rng.randint(1, 3), each(rng, dims, 1, 4)))
+    if rng.random() < 0.7:
+        amount: list[Any] = [rng.randint(0, 2), each(rng, dims, 0, 2), pairs(rng, dims, -1, 3)]
+        arguments["padding"] = rng.choice((rng.choice(("SAME", "VALID")), rng.choice(amount)))
+    if rng.random() < 0.3:
+        arguments["kernel_dilation"] = each(rng, dims, 1, 2)
+    if rng.random() < 0.4:
+        arguments["transpose_kernel"] = rng.random() < 0.7
+    if rng.random() < 0.5:
+        arguments["use_bias"] = False
+    spoil(rng, arguments, {"strides": [0], "padding": ["FULL", (1,) * (dims + 1)]})
+    return Drawn(arguments, (rng.randint(1, 2), *lengths(rng, dims), rng.randint(1, 3)))
+
+
 DRAWS: dict[str, Draw] = {
+    "linen.Conv": flax_conv,
+    "linen.ConvTranspose": flax_conv_transpose,
     "lax.conv": conv,
     "lax.conv_with_general_padding": conv_with_general_padding,
     "lax.conv_general_dilated": conv_general_dilated,

@@ -17,6 +17,7 @@ from derive.dialects.calls import Call, Name, Sum
 from derive.numeric.frameworks import Array, Gradient, Ran, Refused
 
 PRECISION = 1e-12
+LAYERS = {"linen.Conv": ("kernel", "bias"), "linen.ConvTranspose": ("kernel", "bias")}
 EMPTY = "an output without any element, which counts as refused here"
 REFUSALS = (ValueError, TypeError, RuntimeError, ZeroDivisionError, AssertionError)
 TENSORS: dict[str, tuple[str, ...]] = {  # the weights of a call, in the order of its arguments
@@ -60,6 +61,8 @@ def run(
     jax = _jax()
     given = {k: resolved(v) for k, v in arguments.items()}
     names = TENSORS.get(name, ())
+    if name in LAYERS:
+        names = tuple(n for n in LAYERS[name] if n in weights)
     tensors = [jax.numpy.asarray(t) for t in (x, *(weights[n] for n in names))]
     function = _function(jax, name)
 
@@ -132,6 +135,8 @@ def _function(jax: Any, name: str) -> Callable[..., Any]:
         return lambda x, padding_value, padding_config: jax.lax.pad(
             x, np.float64(padding_value), padding_config
         )
+    if name in LAYERS:
+        return lambda x, kernel=None, bias=None, **k: _flax_conv(jax, name, x, kernel, bias, **k)
     if name == "linen.max_pool":
         return lambda x, **k: _flax_pool(jax, x, -np.inf, jax.lax.max, **k)
     if name == "linen.avg_pool":
@@ -161,6 +166,69 @@ def _flax_pool(
     return jax.lax.reduce_window(
         x, np.float64(init), reduce, (1, *window_shape, 1), (1, *strides, 1), padding
     )
+
+
+def _flax_conv(jax: Any, name: str, x: Any, kernel: Any, bias: Any, **given: Any) -> Any:
+    """``flax.linen.linear``: the padding is brought to the form that ``jax.lax`` takes."""
+    size = given["kernel_size"]
+    k = size if isinstance(size, tuple) else (size,)
+    rank = len(k)
+    if x.ndim not in (rank + 1, rank + 2):
+        raise ValueError("the input does not fit kernel_size")
+    kernel = _flax_kernel(jax, x, k, given) if kernel is None else kernel
+    if x.ndim == rank + 1:
+        return _flax_conv(jax, name, x[None], kernel, bias, **given)[0]
+
+    def each(what: str) -> tuple[int, ...]:
+        value = 1 if given.get(what) is None else given[what]
+        return (value,) * rank if isinstance(value, int) else tuple(value)
+
+    s, d = each("strides"), each("kernel_dilation")
+    padding = _flax_padding(given.get("padding", "SAME"), rank)
+    letters = {1: "W", 2: "HW", 3: "DHW"}[rank]
+    order = (f"N{letters}C", f"{letters}IO", f"N{letters}C")
+    if name == "linen.ConvTranspose":
+        turned = given.get("transpose_kernel", False)
+        y = jax.lax.conv_transpose(x, kernel, s, padding, d, order, turned)
+    else:
+        x, padding = _flax_wrapped(jax, x, k, d, padding)
+        e, groups = each("input_dilation"), given.get("feature_group_count", 1)
+        y = jax.lax.conv_general_dilated(x, kernel, s, padding, e, d, order, groups)
+    return y if bias is None else y + bias
+
+
+def _flax_kernel(jax: Any, x: Any, k: tuple[int, ...], given: Mapping[str, Any]) -> Any:
+    """A kernel as the layer makes its own."""
+    channels = [x.shape[-1] // given.get("feature_group_count", 1), given["features"]]
+    if given.get("transpose_kernel"):
+        channels.reverse()
+    return jax.numpy.ones((*k, *channels))
+
+
+def _flax_padding(padding: Any, rank: int) -> Any:
+    if isinstance(padding, int):
+        return ((padding, padding),) * rank
+    if isinstance(padding, tuple):
+        if len(padding) != rank:
+            raise ValueError("Invalid padding format")
+        return tuple((p, p) if isinstance(p, int) else p for p in padding)
+    return padding
+
+
+def _flax_wrapped(
+    jax: Any, x: Any, k: tuple[int, ...], d: tuple[int, ...], padding: Any
+) -> tuple[Any, Any]:
+    """The paddings that Flax does itself, before a VALID convolution."""
+    if padding in ("CIRCULAR", "REFLECT"):
+        full = [(a - 1) * b + 1 for a, b in zip(k, d, strict=True)]
+        around = [(0, 0), *(((a - 1) // 2, a // 2) for a in full), (0, 0)]
+        mode = {"CIRCULAR": "wrap", "REFLECT": "reflect"}[padding]
+        return jax.numpy.pad(x, around, mode=mode), "VALID"
+    if padding == "CAUSAL":
+        if len(k) != 1:
+            raise ValueError("Causal padding is only implemented for 1D convolutions.")
+        return jax.numpy.pad(x, [(0, 0), (d[0] * (k[0] - 1), 0), (0, 0)]), "VALID"
+    return x, padding
 
 
 def _flax_average(

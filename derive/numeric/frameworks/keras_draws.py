@@ -213,6 +213,26 @@ def op_depthwise(rng: Random, dims: int) -> Drawn:
     return Drawn(given, drawn.x, {"kernel": (*taps(rng, dims, 3), c, rng.randint(1, 2))})
 
 
+def flatten(rng: Random, dims: int) -> Drawn:
+    """``Flatten``."""
+    where = layout(rng, dims, 0.4) if dims else "NC"
+    x = (
+        (2, 5)
+        if not dims
+        else laid(rng.randint(1, 3), lengths(rng, dims), where, rng.randint(1, 2))
+    )
+    return Drawn(with_format(rng, {}, where), x)
+
+
+def dense(rng: Random, dims: int) -> Drawn:
+    """``Dense``."""
+    given: dict[str, Any] = {"units": rng.randint(1, 4) if not odd(rng) else 0}
+    if rng.random() < 0.4:
+        given["use_bias"] = False
+    n = tuple(rng.randint(1, 4) for _ in range(dims))
+    return Drawn(given, (rng.randint(1, 2), *n, rng.randint(1, 4)))
+
+
 OPTIONS = ("strides", "padding", "dilation_rate", "data_format")
 
 
@@ -223,8 +243,8 @@ def keeping(**arguments: Any) -> Draw:
         given = {} if odd(rng, 0.1) and "rate" not in arguments else dict(arguments)
         if odd(rng):
             given["axes"] = 3
-        x = (rng.randint(1, 2), *lengths(rng, dims), rng.randint(1, 4))
-        return Drawn(given, x, values=False)
+        n = lengths(rng, dims) if dims else ()
+        return Drawn(given, (rng.randint(1, 2), *n, rng.randint(1, 4)), values=False)
 
     return draw
 
@@ -266,6 +286,9 @@ BY_AXES: dict[str, Draw] = {
 DRAWS: dict[str, Draw] = {
     **{f"keras.layers.{n.format(d)}": f for n, f in BY_AXES.items() for d in (1, 2, 3)},
     **{f"keras.layers.{n}": keeping(**a) for n, a in PLAIN.items()},
+    **{f"keras.layers.SpatialDropout{d}D": keeping(rate=0.5) for d in (1, 2, 3)},
+    "keras.layers.Flatten": flatten,
+    "keras.layers.Dense": dense,
     "keras.ops.max_pool": pool,
     "keras.ops.average_pool": pool,
     "keras.ops.conv": op_conv,

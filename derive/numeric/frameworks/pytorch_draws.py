@@ -133,9 +133,9 @@ NEAREST_CALLS = (
 )
 SCALE_REASON = (
     "nearest with a fractional scale_factor: PyTorch's kernels disagree among themselves on an axis "
-    "whose length the factor leaves as it is, or doubles.  The gradient (in every rank) and the 2-D "
+    "whose length the factor leaves as it is, or doubles. The gradient (in every rank) and the 2-D "
     "kernel for small outputs copy (or repeat) it, the other kernels read at ⌊i/scale⌋ as documented, "
-    "so that the gradient is not that of the output"
+    "so that the gradient is not that of the output (pytorch/pytorch#70559 asks about the copying)"
 )
 SCALE_EXAMPLE = (
     "x = arange(3.).reshape(1, 1, 3); F.interpolate(x, scale_factor=1.3) is [0, 0, 1], but its "
@@ -155,7 +155,8 @@ PADS = ("nn.CircularPad1d", "nn.CircularPad2d", "nn.CircularPad3d", "F.pad")
 EMPTY_REASON = (
     "max pooling with a dilation so long that a window meets nothing but padding: the value is -inf, "
     "but the index that PyTorch gives for it is that of a tap in the padding, so that the gradient is "
-    "written to another row or outside of the tensor; it is not asked for here"
+    "written to another row or outside of the tensor; it is not asked for here (the value is "
+    "pytorch/pytorch#114216)"
 )
 EMPTY_EXAMPLE = (
     "F.max_pool1d(torch.zeros(1, 1, 4), 2, padding=1, dilation=5, return_indices=True) gives the "

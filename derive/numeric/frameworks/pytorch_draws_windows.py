@@ -83,11 +83,11 @@ def conv(rng: Random, dims: int) -> Drawn:
 
 def _wrong_conv(dims: int) -> dict[str, list[Any]]:
     return {
-        "stride": [0, -1, (1,) * (dims + 1)],
-        "padding": [-1, "full", (1,) * (dims + 2)],
+        "stride": [0, -1, (1,) * (dims + 1), (2,)],
+        "padding": [-1, "full", (1,) * (dims + 2), (1,)],
         "dilation": [0, -2],
         "groups": [0, 4, 5],
-        "kernel_size": [0],
+        "kernel_size": [0, (2,)],
     }
 
 
@@ -100,7 +100,7 @@ def conv_functional(rng: Random, dims: int) -> Drawn:
 def _functional(drawn: Drawn, dims: int, order: str) -> Drawn:
     given = dict(drawn.arguments)
     c_in, c_out = given.pop("in_channels"), given.pop("out_channels")
-    k = values(given.pop("kernel_size"), dims)[:dims]
+    k = (values(given.pop("kernel_size"), dims) * dims)[:dims]
     bias, g = given.pop("bias", True), given.get("groups", 1) or 1
     given.pop("padding_mode", None)
     weight = (c_out, max(1, c_in // g), *k) if order == "OI" else (c_in, max(1, c_out // g), *k)
@@ -179,9 +179,9 @@ def _pooling(rng: Random, dims: int, dilated: bool) -> dict[str, Any]:
         rng,
         arguments,
         {
-            "kernel_size": [0, (2,) * (dims + 1)],
+            "kernel_size": [0, (2,) * (dims + 1), (3,)],
             "stride": [0, -1, (1,) * (dims + 1), (2,)],
-            "padding": [-1, 3, 4, (0,) * (dims + 1)],
+            "padding": [-1, 2, 3, 4, (0,) * (dims + 1), (1,)],
             **({"dilation": [0, -1]} if dilated else {}),
         },
     )
@@ -212,7 +212,7 @@ def adaptive(rng: Random, dims: int) -> Drawn:
     if rng.random() < 0.3:
         size = tuple(rng.choice((None, v)) for v in values(size, dims))
     if rng.random() < 0.1:
-        size = rng.choice((-1, (2,) * (dims + 1), 0))
+        size = rng.choice((-1, (2,) * (dims + 1), (3,), 0))
     return Drawn({"output_size": size}, batch(rng, rng.randint(1, 2), lengths(rng, dims)))
 
 
@@ -236,7 +236,7 @@ def fractional(rng: Random, dims: int) -> Drawn:
     spoil(
         rng,
         arguments,
-        {"kernel_size": [9], "output_size": [2, 9], "output_ratio": [Fraction(1, 2)]},
+        {"kernel_size": [9, (2,)], "output_size": [2, 9, (2,)], "output_ratio": [Fraction(1, 2)]},
     )
     n = tuple(v + 2 for v in lengths(rng, dims))
     return Drawn(arguments, batch(rng, rng.randint(1, 2), n))

@@ -401,6 +401,10 @@ def outer(drawn: Drawn) -> bool:
     return any(v[0] != 1 or v[1 if first else -1] != 1 for v in full)
 
 
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
 def negative(drawn: Drawn) -> bool:
     """Is an amount of padding below 0?"""
     padding = drawn.arguments.get("padding")
@@ -425,6 +429,23 @@ KNOWN: tuple[Known, ...] = (
         outer,
         "dilations for the batch and the channels are ignored; where they are not 1 we refuse them",
         "tf.nn.convolution(dilations=(2, 2, 2)) on x: (1, 3, 1), filters: (2, 1, 1)",
+    ),
+    Known(
+        POOLS,
+        "accepted by us",
+        lambda drawn: str(drawn.arguments.get("data_format")).startswith("NC"),
+        "TensorFlow has no kernel for the CPU that pools channels first, and XLA none with explicit "
+        "padding or for AvgPool3D in float64",
+        "tf.nn.avg_pool3d(ksize=1, strides=1, padding='SAME', data_format='NCDHW') "
+        "on x: (1, 1, 1, 1, 1)",
+    ),
+    Known(
+        ("tf.nn.depthwise_conv2d", "tf.nn.separable_conv2d"),
+        "refused by us",
+        lambda drawn: set(_tuple(drawn.arguments.get("dilations"))) == {1},
+        "dilations that are all 1 are not counted; where they are not one for each axis we refuse them",
+        "tf.nn.depthwise_conv2d(strides=(1, 1, 1, 1), padding='SAME', dilations=(1, 1, 1)) "
+        "on x: (1, 1, 1, 1), filter: (1, 1, 1, 1)",
     ),
     Known(
         ("tf.nn.convolution",),

@@ -20,7 +20,15 @@ from derive.numeric.frameworks import Array, Gradient, Ran, Refused
 
 PRECISION = 1e-6  # images are resized in float32
 OLD = ("tf.nn.conv2d_backprop_input", "tf.nn.conv2d_backprop_filter")  # now under compat.v1
-DEVICE = ("nhwc", "ndhwc", "not yet support", "no opkernel", "number of channels in filter")
+DEVICE = (
+    "nhwc",
+    "ndhwc",
+    "not yet support",
+    "no opkernel",
+    "cpu implementation",
+    "number of channels in filter",
+    "gradients for grouped convolutions",
+)
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Benchmarks: programs that measure and record, run by hand; no test depends on a time."""
