@@ -249,6 +249,17 @@ def test_all_inputs_for_a_symbolic_output() -> None:
     assert general == "s·(L_out − 1) + k ≤ L_in ≤ L_out·s + k − 1"
 
 
+def test_all_inputs_for_an_output_of_same_padding() -> None:
+    found = one("onnx.Conv(x, w, strides=[2], auto_pad='SAME_UPPER')").axes[1]
+    assert found.formula == "L_out = ⌈L_in/strides⌉"
+    assert found.inverse_text == "2·L_out − 1 ≤ L_in ≤ 2·L_out"
+    for n in range(1, 40):
+        given = one("onnx.Conv(x, w[2, 3, 3], strides=[2], auto_pad='SAME_UPPER')", n).axes[1]
+        m = given.output
+        assert isinstance(m, int)
+        assert 2 * m - 1 <= n <= 2 * m
+
+
 def test_an_output_that_nothing_gives() -> None:
     axis = one("nn.ConvTranspose1d(3, 16, 4, stride=2, padding=1)", output=15).axes[1]
     assert axis.inverse is not None

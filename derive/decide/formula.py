@@ -21,6 +21,7 @@ from derive.expr import Cond, all_of, any_of
 
 LEARN = 260  # samples of each kind that the search looks at; all others are checked afterwards
 CONSIDERED = 3000  # candidates that the search looks at
+CLOSE = 300  # of them are chosen for what they say, not for how short they are
 NODES = 2_000
 PER_TERM = 0.1
 PER_LITERAL = 0.3
@@ -64,6 +65,7 @@ def simplest(candidates: Sequence[Literal], target: Bools) -> Formula | None:
     positive, negative = np.flatnonzero(target), np.flatnonzero(~target)
     if not len(positive) or not len(negative):
         return None
+    candidates = _likely(candidates, target)
     looked = [list(_spread(positive)), list(_spread(negative))]
     for _ in range(40):
         if time_left() <= 0:
@@ -77,6 +79,22 @@ def simplest(candidates: Sequence[Literal], target: Bools) -> Formula | None:
         for i in wrong[:: max(1, len(wrong) // 40)]:
             looked[0 if target[i] else 1].append(i)
     return None
+
+
+def _likely(candidates: Sequence[Literal], target: Bools) -> Sequence[Literal]:
+    """The cheapest candidates, and of the others those that come closest to being necessary or
+    sufficient.
+    """
+    cheap, others = candidates[: CONSIDERED - 2 * CLOSE], candidates[CONSIDERED - 2 * CLOSE :]
+    if not others:
+        return candidates
+    table = np.array([c.truth for c in others])
+    wrongly, missed = (table & ~target).sum(axis=1), (~table & target).sum(axis=1)
+    chosen: dict[int, None] = {}
+    for holds_, counts in ((missed == 0, wrongly), (wrongly == 0, missed)):
+        at = np.flatnonzero(holds_)
+        chosen |= dict.fromkeys(at[np.argsort(counts[at], kind="stable")][:CLOSE].tolist())
+    return [*cheap, *(others[i] for i in sorted(chosen))]
 
 
 def _spread(positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:

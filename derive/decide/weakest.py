@@ -30,6 +30,7 @@ import numpy as np
 
 from derive.decide.assume import assume, cases
 from derive.decide.candidates import literals, spoken, spoken_in, symbols_of, weight
+from derive.decide.chosen import choices, write_out
 from derive.decide.equality import (
     check_satisfiable,
     check_tensors,
@@ -47,6 +48,7 @@ from derive.decide.solver import (
     Law,
     ask,
     counted_steps,
+    satisfiable,
     smallest,
     time_left,
     time_limit,
@@ -240,7 +242,9 @@ def _inner(*forms: Form) -> Iterator[Form]:
 
 def _search(claim: _Claim) -> Weakest | None:
     both = claim.both
-    if not claim.parameters or both.functions:
+    if both.functions:
+        return _with_functions(claim)
+    if not claim.parameters:
         return _always_or_never(claim)
     grid = sample(claim.parameters, [c for c in claim.facts if not has_functions([c])])
     if not count(grid):
@@ -267,6 +271,30 @@ def _search(claim: _Claim) -> Weakest | None:
 
 _PROVED: dict[str, int] = {"proved": 1}
 _UNKNOWN: dict[str, int] = {}
+
+
+def _with_functions(claim: _Claim) -> Weakest | None:
+    """What holds for every function holds for the first and the last one that the laws allow; the
+    condition under which it does is necessary, and whether it suffices is a question of its own.
+    """
+    always = _always_or_never(claim)
+    if always is not None or not claim.parameters:
+        return always
+    needed: list[Cond] = []
+    plain = [c for c in claim.facts if not has_functions([c])]
+    for choice in choices(claim.laws, claim.facts):
+        one = write_out(claim.both.left, choice, claim.laws)
+        other = write_out(claim.both.right, choice, claim.laws)
+        found = find_condition(one, other, plain)
+        if found is None:
+            return None
+        needed.append(found.verdict.condition)
+    if not needed:
+        return None
+    whole = simplify(all_of(*needed), plain)
+    if satisfiable((*plain, whole)) is not Answer.NO and _sufficient(claim, whole) is not None:
+        return None
+    return _named(claim, whole, sample(claim.parameters, [*plain, whole]))
 
 
 def _always_or_never(claim: _Claim) -> Weakest | None:
@@ -329,7 +357,7 @@ def _necessary(claim: _Claim, guess: Cond, failing: Grid) -> dict[str, int]:
     """
     if guess == TRUE:
         return _PROVED
-    for case in failures(guess):
+    for case in dict.fromkeys(c for f in failures(guess) for c in disjuncts(f)):
         inside = take(failing, truth(case, failing))
         if not count(inside) and _asked((*claim.facts, case), FALSE, claim.laws) is Answer.YES:
             continue

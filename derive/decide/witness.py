@@ -30,10 +30,11 @@ from derive.decide.samples import (
     is_index,
     take,
 )
-from derive.expr import Cond, Expr, Sym, cond_symbols, expressions, holds, lift, subst_cond
+from derive.expr import Cond, Div, Expr, Sym, cond_symbols, expressions, holds, lift, subst_cond
 
 STAGES = ((80, 200, 1), (1_200, 120, 2), (12_000, 60, 9))
 """How many corners of each cell are tried, at how many samples, and how many witnesses are few."""
+MANY = 2  # more witnesses than this ask for a look along each axis
 ALONG = 3_000  # combinations that are tried along one axis by itself
 FEW = 4  # of them are kept of each kind
 BY_AXES = 6_000  # combinations that are put together from them
@@ -91,7 +92,6 @@ class Corners:
                     env[v.name] = np.asarray(e.at(env))
                 result[start : start + 2_000] = np.abs(gap(self.group, env)) > EXACT
         return result
-
 
     def _values(self, grid: Grid) -> list[Any]:
         """For each free index ``[place, sample]``."""
@@ -206,7 +206,11 @@ def corners(
                 places = tuple(
                     tuple(
                         dict.fromkeys(
-                            [*_edges(solved, v), *_places(both.lengths[v], parameters, seen)]
+                            [
+                                *_edges(solved, v),
+                                *_places(both.lengths[v], parameters, seen),
+                                *_coincidences(group),
+                            ]
                         )
                     )
                     for v in solved.free
@@ -227,6 +231,19 @@ def _edges(solved: Solved, v: Sym) -> list[Expr]:
             edge = -split[1] if split[0] == 1 else split[1]
             found += [edge, edge - 1, edge + 1]
     return found
+
+
+def _coincidences(group: Group) -> list[Expr]:
+    """Where two steps along an axis meet: the divisors in the cells, and products of two of them."""
+    steps: dict[Expr, None] = {}
+    for cell in (*group[0], *group[1]):
+        given = [cell.coefficient.num, cell.coefficient.den]
+        given += [e for c in cell.where for e in expressions(c)]
+        for a in (a for e in given for a in e.atoms()):
+            if isinstance(a, Div):
+                steps[a.den] = None
+    short = sorted(steps, key=lambda e: (len(e.terms), str(e)))[:4]
+    return [*short, *(a * b for a, b in combinations(short, 2))]
 
 
 def _places(length: Expr, parameters: Sequence[Sym], seen: Sequence[Expr]) -> list[Expr]:
@@ -259,10 +276,12 @@ def choose(candidates: Sequence[Corners], grid: Grid, around: Grid) -> list[Witn
             best = found
         if best is not None and len(best) <= few:
             break
-    if best is None:
+    if best is None or len(best) > MANY:
         samples = STAGES[1][1]
         looked = take(grid, np.arange(0, count(grid), max(1, count(grid) // samples)))
-        return _cover(candidates, [c.by_axes(looked) for c in candidates], looked, around)
+        found = _cover(candidates, [c.by_axes(looked) for c in candidates], looked, around)
+        if found is not None and (best is None or len(found) < len(best)):
+            best = found
     return best
 
 

@@ -228,8 +228,9 @@ def same_window(named: Named, axis: int | None) -> Reach | None:
 def _is_same(w: Reach) -> bool:
     """Are the amounts of padding those that SAME chooses for the input, and not numbers?"""
     lo, hi = shapes.same_padding(w.n, w.k, w.s, w.d)
-    chosen = (w.lo, w.hi) in ((lo, hi), (hi, lo)) and lift(lo + hi).constant is None
-    return chosen and w.m == shapes.conv_length(w.n, w.k, w.s, w.d, 1, lo, hi)
+    chosen = w.lo in (lo, hi) and lift(lo + hi).constant is None
+    rule = shapes.conv_length(w.n, w.k, w.s, w.d, 1, lo, hi)  # or less what no window reaches
+    return bool(chosen and w.m in (rule, shapes.same_length(w.n, w.s)))
 
 
 def _meant(asked: Asked, named: Named) -> dict[Sym, Expr]:

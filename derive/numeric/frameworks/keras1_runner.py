@@ -29,7 +29,7 @@ def run(
 ) -> Ran:
     """The output and the gradients; raises :class:`Refused`."""
     layer = name.split(".")[-1]
-    check_pooling(name, dims, arguments)
+    check_pooling(name, dims, arguments, x.shape)
     first = dims > 1 and arguments.get("dim_ordering", "default") in ("default", "th")
     if arguments.get("dim_ordering", "default") not in ("default", "th", "tf"):
         raise Refused("dim_ordering must be in {tf, th}.")

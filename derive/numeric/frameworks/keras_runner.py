@@ -41,7 +41,7 @@ def run(
     function = keras()
     for part in name.split(".")[1:]:
         function = getattr(function, part)
-    check_pooling(name, dims, arguments)
+    check_pooling(name, dims, arguments, x.shape)
     kind = "float32" if dims == 3 and "max" in name.lower() else "float64"
     if CALLS[name].tensors:
         first, *others = CALLS[name].tensors

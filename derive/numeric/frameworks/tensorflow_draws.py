@@ -435,9 +435,9 @@ KNOWN: tuple[Known, ...] = (
         "accepted by us",
         lambda drawn: str(drawn.arguments.get("data_format")).startswith("NC"),
         "TensorFlow has no kernel for the CPU that pools channels first, and XLA none with explicit "
-        "padding or for AvgPool3D in float64",
-        "tf.nn.avg_pool3d(ksize=1, strides=1, padding='SAME', data_format='NCDHW') "
-        "on x: (1, 1, 1, 1, 1)",
+        "padding",
+        "tf.nn.max_pool2d(ksize=2, strides=1, padding=((0, 0), (0, 0), (0, 1), (0, 0)), "
+        "data_format='NCHW') on x: (1, 1, 2, 2)",
     ),
     Known(
         ("tf.nn.depthwise_conv2d", "tf.nn.separable_conv2d"),

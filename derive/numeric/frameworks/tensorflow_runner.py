@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from derive.dialects.registry import CALLS
-from derive.numeric.frameworks import Array, Gradient, Ran, Refused
+from derive.numeric.frameworks import Array, Gradient, Ints, Ran, Refused
 
 PRECISION = 1e-6  # images are resized in float32
 OLD = ("tf.nn.conv2d_backprop_input", "tf.nn.conv2d_backprop_filter")  # now under compat.v1
@@ -65,17 +65,39 @@ def run(
             **{first: tensors[0]}, **dict(zip(others, tensors[1:], strict=True)), **given
         )
 
-    check_pooling(name, dims, arguments)
-    single = dims == 3 and ("max_pool" in name or arguments.get("pooling_type") == "MAX")
+    check_pooling(name, dims, arguments, x.shape)
+    # MaxPool3D has no float64, nor have XLA's AvgPool3D, DepthToSpace and SpaceToDepth
+    single = (dims == 3 and "pool" in name) or name.endswith(("depth_to_space", "space_to_depth"))
     arrays = [x, *(weights[o] for o in others)]
-    kind = "float32" if single else "float64"  # MaxPool3D has no float64
+    kind = "float32" if single else "float64"
     return differentiated(compute, ("x", *others), arrays, g, kind, positive(arguments))
 
 
-def check_pooling(name: str, dims: int, arguments: Mapping[str, Any]) -> None:
-    """Refuse what must not be run: 3-D pooling divides by a stride of 0, which ends the process."""
-    if dims == 3 and "pool" in name.lower() and not positive(arguments):
+def check_pooling(name: str, dims: int, arguments: Mapping[str, Any], shape: Ints) -> None:
+    """Refuse what must not be run: 3-D pooling divides by a stride of 0 and by the number of its
+    outputs, which ends the process.
+    """
+    if dims != 3 or "pool" not in name.lower() or "Global" in name:
+        return
+    if not positive(arguments):
         raise Refused("a stride or a window that is not positive")
+    given = [arguments.get(k) for k in ("ksize", "pool_size", "window_shape")]
+    window: Any = next((k for k in given if k is not None), 2)
+    window = window if isinstance(window, tuple) else (window,)
+    first = _channels_first(name, arguments)
+    if len(window) == 5:
+        window = window[2:] if first else window[1:-1]
+    window = window * 3 if len(window) == 1 else window
+    named = str(arguments.get("padding", arguments.get("border_mode", "valid"))).lower()
+    lengths = shape[2:] if first else shape[1:-1]
+    if named != "same" and any(k > n for k, n in zip(window, lengths, strict=False)):
+        raise Refused("no window fits")
+
+
+def _channels_first(name: str, arguments: Mapping[str, Any]) -> bool:
+    if name.startswith("keras1."):
+        return str(arguments.get("dim_ordering")) != "tf"
+    return str(arguments.get("data_format")).startswith(("NC", "channels_first"))
 
 
 def positive(arguments: Mapping[str, Any]) -> bool:
