@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from derive.api import Result, get_theorem, prove_theorem, prove_theorems, theorem_ids
     from derive.claims.judge import Judgment, check
     from derive.dialects.ask import shape, solve_shape
+    from derive.dialects.translate import translate
     from derive.errors import CannotBe, DeriveError, NotSupported, WrongInput
     from derive.expr import offset, size, sizes
     from derive.form import Form, build, sigma, tensor, vjp
@@ -55,6 +56,7 @@ __all__ = [
     "solve_shape",
     "tensor",
     "theorem_ids",
+    "translate",
     "vjp",
 ]
 
@@ -62,6 +64,7 @@ _HOME = {
     "derive.api": ("Result", "get_theorem", "prove_theorem", "prove_theorems", "theorem_ids"),
     "derive.claims.judge": ("Judgment", "check"),
     "derive.dialects.ask": ("shape", "solve_shape"),
+    "derive.dialects.translate": ("translate",),
     "derive.errors": ("CannotBe", "DeriveError", "NotSupported", "WrongInput"),
     "derive.expr": ("offset", "size", "sizes"),
     "derive.form": ("Form", "build", "sigma", "tensor", "vjp"),

@@ -105,7 +105,7 @@ class Program:
 def line_layer(line: Line) -> Layer:
     """The layer that a line writes.
 
-    >>> line_layer(Line("nn.MaxPool2d(2)")).name  # doctest: +SKIP
+    >>> line_layer(Line("nn.MaxPool2d(2)")).name
     'nn.MaxPool2d'
     """
     value = read_calls(line.text)[-1].value

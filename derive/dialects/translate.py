@@ -4,9 +4,13 @@ The source call is read as steps of our operators.  The writers of the target (`
 propose programs; each is read back and compared with the source for all sizes.  What is printed as a
 translation is therefore proved, or is said to hold exactly under the condition that was found.
 
->>> found = translate("nn.Conv1d(4, 8, 3, padding=2)", "PyTorch")
->>> found.programs[0].program.lines[0].text
-'nn.Conv1d(4, 8, 3, padding=2)'
+>>> print(translate("nn.Conv1d(4, 8, 3, padding=1)", "Keras"))
+nn.Conv1d(4, 8, 3, padding=1) in Keras:
+  the same operator for all sizes, proved:
+    x = x.transpose(0, 2, 1)  # NCW to NWC
+    kernel = weight.transpose(2, 1, 0)  # OIW to WIO
+    x = keras.layers.Conv1D(8, 3, padding='same')(x)
+    x = x.transpose(0, 2, 1)  # NWC to NCW
 """
 
 from __future__ import annotations
@@ -47,12 +51,15 @@ class Certified:
 
 @dataclass(frozen=True)
 class Translation:
-    """What was found for a call in another dialect.
+    """What was found for a call in another dialect: ``str()`` is the code with its certificate.
 
+    ``call`` is the call as it is written, ``shape`` the input's shape in the ``layout`` of the
+    source, ``given`` the shapes of the tensors that a function takes.
     ``programs`` are the certified ones, the best first.  ``refused`` are programs that are not the
     same operator at any size, with the reason; where ``programs`` is empty they say why there is none.
     """
 
+    call: str
     source: Layer
     target: str
     layout: str
@@ -60,6 +67,12 @@ class Translation:
     given: Mapping[str, Shape]
     programs: tuple[Certified, ...]
     refused: tuple[Certified, ...] = ()
+
+    def __str__(self) -> str:
+        """The code, for people."""
+        from derive.dialects.listing import as_text
+
+        return as_text(self)
 
 
 def translate(
@@ -108,7 +121,9 @@ def translate(
                 if not _at_run_time(lines, x):
                     break
     order = sorted(good, key=lambda c: (not isinstance(c.verdict, Proved), len(c.program.lines)))
-    return Translation(layer, name, asked.layout, x.shape, asked.given, tuple(order), tuple(bad))
+    return Translation(
+        asked.written, layer, name, asked.layout, x.shape, asked.given, tuple(order), tuple(bad)
+    )
 
 
 def find_dialect(name: str) -> str:

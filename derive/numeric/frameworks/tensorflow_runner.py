@@ -25,6 +25,7 @@ DEVICE = (
     "ndhwc",
     "not yet support",
     "no opkernel",
+    "could not find device",
     "cpu implementation",
     "number of channels in filter",
     "gradients for grouped convolutions",
@@ -153,7 +154,7 @@ def differentiated(
     value = np.asarray(output)
     if not value.size:  # conv2d_backprop_filter ends the process for an empty gradient
         return Ran(value)
-    incoming = tf.constant(g(value.shape), dtype=kind)
+    incoming = tf.constant(g(value.shape), dtype=value.dtype)
     back = _back(compute, tensors, incoming)
     found = {n: np.asarray(b) for n, b in zip(names, back, strict=True) if b is not None}
     return Ran(value, found)
