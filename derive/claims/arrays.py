@@ -54,9 +54,7 @@ def array_of(rows: Any) -> Form:
         inner = inner.values[0] if inner.values else None
     entries = flatten(rows, tuple(shape))
     if not shape or entries is None or 0 in shape:
-        raise WrongInput(
-            "an array was expected: rows of equal length with at least one number"
-        )
+        raise WrongInput("an array was expected: rows of equal length with at least one number")
     if len(entries) > MAX_ARRAY:
         raise WrongInput(f"arrays have at most {MAX_ARRAY} numbers")
     return array(entries, tuple(shape))

@@ -36,7 +36,10 @@ from derive.form import tensor
 MAX_STEPS = 16  # of solving for the lengths of tensors without a declared shape
 SOLVED_FIRST = "ICOMNDHW"  # which of them a requirement tells, in this order
 LENGTHS = {"O": "c_out", "I": "c_in", "M": "c_m", "D": "k_d", "H": "k_h", "W": "k_w"}
-GRADIENT_AXES = {"N": "I", "C": "O"}  # of the gradient by a filter: its batch is that filter's input
+GRADIENT_AXES = {
+    "N": "I",
+    "C": "O",
+}  # of the gradient by a filter: its batch is that filter's input
 
 Shape = tuple[Expr, ...]
 
@@ -231,7 +234,9 @@ def _solve(
     for _ in range(MAX_STEPS):
         x = _seen(source, _layout(layer, source))
         plan = planned(layer, x, {p: _operand_shape(o) for p, o in others.items()})
-        told = next(filter(None, (_told(c, order) for r in plan.requires for c in _parts(r.cond))), None)
+        told = next(
+            filter(None, (_told(c, order) for r in plan.requires for c in _parts(r.cond))), None
+        )
         if told is None:
             return
         for o in unknown:
@@ -323,7 +328,9 @@ def _weight(
     ):
         name += "_"
     if shared is not None:
-        names.read(f"{called}: its weights do not fit those of the other side; it has its own, {name}")
+        names.read(
+            f"{called}: its weights do not fit those of the other side; it has its own, {name}"
+        )
     form = names.declare(name, operand.shape)
     names.axes[name] = axes
     layers.weights.setdefault((number, role), name)
@@ -334,9 +341,7 @@ def _weight(
 # -- the meaning -----------------------------------------------------------------------------------
 
 
-def _composed(
-    layer: Layer, plan: Plan, x: Op, weights: Mapping[str, Op], names: Names
-) -> Op:
+def _composed(layer: Layer, plan: Plan, x: Op, weights: Mapping[str, Op], names: Names) -> Op:
     """The steps of a plan, one after the other, between the framework's layouts."""
     from derive.claims import functions
 

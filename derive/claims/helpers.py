@@ -265,7 +265,9 @@ def _pad_to_full(names: Names, f: Op, k: Any) -> Op:
     spatial = [i for i, a in enumerate(f.axes) if a in SPATIAL] or [*range(f.form.rank)][-2:]
     lengths = k if isinstance(k, tuple) else (k,) * len(spatial)
     if len(lengths) != len(spatial):
-        raise WrongInput(f"padding to full: {len(lengths)} kernel lengths; give one or {len(spatial)}")
+        raise WrongInput(
+            f"padding to full: {len(lengths)} kernel lengths; give one or {len(spatial)}"
+        )
 
     def change(form: Form) -> Form:
         order = [*(a for a in range(form.rank) if a not in spatial), *spatial]
@@ -280,7 +282,9 @@ def _pad_to_full(names: Names, f: Op, k: Any) -> Op:
 # -- arrays ----------------------------------------------------------------------------------------
 
 
-@helper("array", "constant", "tensor", "asarray", "convert_to_tensor", "Variable", "float32", "cast")
+@helper(
+    "array", "constant", "tensor", "asarray", "convert_to_tensor", "Variable", "float32", "cast"
+)
 def _array(names: Names, f: Any, *rest: Any, **types: Any) -> Any:
     """The array itself: element types do not count."""
     if not isinstance(f, Op):
@@ -347,7 +351,9 @@ def _gradient(
 ) -> Any:
     """The gradient of the sum of ``ys``, weighted by the incoming gradient where there is one."""
     if isinstance(xs, tuple):
-        return tuple(gradient(names, ys, x, grad_ys or output_gradients or grad_outputs) for x in xs)
+        return tuple(
+            gradient(names, ys, x, grad_ys or output_gradients or grad_outputs) for x in xs
+        )
     return gradient(names, ys, xs, grad_ys or output_gradients or grad_outputs)
 
 
@@ -355,7 +361,9 @@ def gradient(names: Names, y: Op, x: Op, g: Any = None) -> Op:
     """The gradient of ``⟨g, y⟩`` (of the sum of ``y`` without ``g``) by the tensor ``x``."""
     call = x.form.call
     if call is None or call.operator != "tensor":
-        raise WrongInput("gradient: the second argument is the tensor to differentiate by; name one")
+        raise WrongInput(
+            "gradient: the second argument is the tensor to differentiate by; name one"
+        )
     if isinstance(g, tuple) and len(g) == 1:
         g = g[0]
     if y.selects or y.taps:

@@ -54,7 +54,9 @@ Told = Callable[["Judgment"], None]
 _tell: ContextVar[Callable[[Verdict, str], None]] = ContextVar(
     "tell", default=lambda verdict, note: None
 )
-TRUE_SOMEWHERE = "true at some sizes"  # how a note begins on a refuted claim that is not always false
+TRUE_SOMEWHERE = (
+    "true at some sizes"  # how a note begins on a refuted claim that is not always false
+)
 
 
 @dataclass(frozen=True)

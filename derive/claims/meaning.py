@@ -13,6 +13,7 @@ from derive.claims.arrays import Row, array_of
 from derive.claims.calls import called, framework_call, prepare
 from derive.claims.names import Names, bounded_names
 from derive.claims.parse import ClaimError, Parsed, parse, placed
+from derive.claims.program import is_program
 from derive.claims.values import (
     About,
     Both,
@@ -55,8 +56,11 @@ def read(text: str) -> Claim:
     >>> read("flip(flip(x)) == x").hypotheses
     ()
     """
-    parsed = parse(text)
-    return _Reader(parsed).claim()
+    if is_program(text):
+        from derive.claims.run import read_program
+
+        return read_program(text)
+    return Reader(parse(text)).claim()
 
 
 def sides(text: str) -> tuple[Any, Any] | None:
@@ -65,21 +69,24 @@ def sides(text: str) -> tuple[Any, Any] | None:
     >>> [str(side) for side in sides("length(correlate(x, w)) == n - k")]
     ['n - k + 1', 'n - k']
     """
+    if is_program(text):
+        return None
     parsed = parse(text)
     body = parsed.body
     if not isinstance(body, ast.Compare) or len(body.comparators) != 1:
         return None
-    reader = _Reader(parsed)
+    reader = Reader(parsed)
     reader.claim()  # declares the names
     return reader.value(body.left), reader.value(body.comparators[0])
 
 
-class _Reader:
+class Reader:
     """One pass over the syntax; each node becomes a value (see :mod:`derive.claims.values`)."""
 
-    def __init__(self, parsed: Parsed) -> None:
+    def __init__(self, parsed: Parsed, names: Names | None = None) -> None:
         self.parsed = parsed
-        self.names = Names(parsed.text, bounded=bounded_names(parsed))
+        self.names = names or Names(parsed.text, bounded=bounded_names(parsed))
+        self.names.text = parsed.text
 
     def claim(self) -> Claim:
         every = (*self.parsed.exists, self.parsed.body, self.parsed.iff, *self.parsed.hypotheses)
@@ -451,9 +458,7 @@ class _Reader:
         keywords = {
             k: Op(self._array(node, v)) if isinstance(v, Row) else v for k, v in keywords.items()
         }
-        return self._told(
-            node, name, lambda: functions.call(name, arguments, keywords, self.names)
-        )
+        return self._told(node, name, lambda: functions.call(name, arguments, keywords, self.names))
 
     def _told(self, node: ast.expr, name: str, work: Callable[[], Any]) -> Any:
         """What a call gives; an error shows the place."""

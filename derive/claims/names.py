@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from derive.claims.parse import ClaimError, Parsed
 from derive.claims.values import Pool
@@ -57,9 +59,13 @@ class Names:
     requires: list[Cond] = field(
         default_factory=list
     )  # where operators asked for sizes are defined
-    axes: dict[str, str] = field(default_factory=dict)  # of the tensors that calls of frameworks take
+    axes: dict[str, str] = field(
+        default_factory=dict
+    )  # of the tensors that calls of frameworks take
     readings: list[str] = field(default_factory=list)  # what was understood without being said
     lengths: dict[str, str] = field(default_factory=dict)  # natural lengths, and whose they are
+    look: Callable[[str], Any] = lambda name: None  # the variables of a program
+    free: bool = False  # any further name is a size, as in a program
     layers: Layers = field(default_factory=lambda: Layers())
 
     def integer(self, node: ast.Name) -> Expr:
@@ -83,6 +89,8 @@ class Names:
                 raise ClaimError(
                     self.text, node.col_offset, f"{name} is not a symbol; write {written}"
                 )
+            elif self.free:
+                self.integers[name] = symbol(name, 0 if "pad" in name else 1)
             else:
                 raise ClaimError(
                     self.text,
@@ -102,12 +110,13 @@ class Names:
             self.readings.append(said)
 
     def holds(self, name: str) -> bool:
-        """Does a hypothesis declare the name as a number?"""
-        return name in self.bounded
+        """Is the name a variable of a program, or a number that a hypothesis declares?"""
+        return name in self.bounded or self.look(name) is not None
 
     def is_tensor(self, name: str) -> bool:
         """Is this the name of a tensor, declared or standard?"""
-        return name in self.tensors or (name in TENSORS and name not in self.bounded)
+        standard = name in TENSORS and not self.free
+        return name in self.tensors or (standard and name not in self.bounded)
 
     def tensor(self, name: str) -> Form:
         """A tensor by its name; the standard ones have standard lengths."""

@@ -24,7 +24,9 @@ MAX_LINES = 400
 MAX_NUMBERS = 4_096
 PROMPT = re.compile(r"^\s*(In \[\d+\]:|>>>|\.\.\.(?=\s|$)) ?")
 SHOWN = re.compile(r"^\s*Out\[\d+\]:\s*")
-RESULT = re.compile(r"^\s*((<?tf\.Tensor|tensor|np\.array|array|Array|DeviceArray)\s*\(|\[\[|\[ *-?[\d.])")
+RESULT = re.compile(
+    r"^\s*((<?tf\.Tensor|tensor|np\.array|array|Array|DeviceArray)\s*\(|\[\[|\[ *-?[\d.])"
+)
 PROSE = re.compile(r"^\s*(=>|->|\$ )")
 NUMBER = re.compile(r"-?\d+\.?\d*(?:[eE][-+]?\d+)?|[\[\]]")
 EQUALITIES = frozenset(
@@ -80,7 +82,9 @@ def is_program(text: str) -> bool:
 
 
 def _assigns(text: str) -> bool:
-    return any(re.match(r"\s*(In \[\d+\]: |>>> )?[A-Za-z_]\w* = ", line) for line in text.splitlines())
+    return any(
+        re.match(r"\s*(In \[\d+\]: |>>> )?[A-Za-z_]\w* = ", line) for line in text.splitlines()
+    )
 
 
 def _is_claim(text: str) -> bool:
@@ -125,7 +129,9 @@ def _chunks(text: str) -> Iterator[str]:
         if depth == 0 and (not line.strip() or line.lstrip().startswith("#") or PROSE.match(line)):
             continue
         if kept and depth == 0:
-            inside = line[0].isspace() and kept[0].rstrip().endswith(":") and not SHOWN.match(kept[0])
+            inside = (
+                line[0].isspace() and kept[0].rstrip().endswith(":") and not SHOWN.match(kept[0])
+            )
             if not inside:
                 yield "\n".join(kept)
                 kept = []
@@ -152,9 +158,13 @@ def printed(text: str) -> Printed:
     start, end = text.find("["), text.rfind("]")
     tokens = NUMBER.findall(text[start : end + 1])
     if "..." in text[start : end + 1]:
-        raise WrongInput("reading the program: a printed result is cut short with …; give all of it")
+        raise WrongInput(
+            "reading the program: a printed result is cut short with …; give all of it"
+        )
     if len(tokens) > 2 * MAX_NUMBERS:
-        raise WrongInput(f"reading the program: a result has over {MAX_NUMBERS} numbers; shorten it")
+        raise WrongInput(
+            f"reading the program: a result has over {MAX_NUMBERS} numbers; shorten it"
+        )
     shape: list[int] = []
     counts: list[int] = [0]
     out: list[str] = []
@@ -207,7 +217,9 @@ def _read(chunk: str) -> Iterator[Statement]:
             yield Statement(" ".join(chunk.split()), claim=True)
             return
         line = min(max((error.lineno or 1) - 1, 0), chunk.count("\n"))
-        place = sum(len(at) + 1 for at in chunk.split("\n")[:line]) + max((error.offset or 1) - 1, 0)
+        place = sum(len(at) + 1 for at in chunk.split("\n")[:line]) + max(
+            (error.offset or 1) - 1, 0
+        )
         said = "an assignment, a call, a printed result or a claim was expected"
         raise ClaimError(chunk, min(place, len(chunk) - 1), f"{error.msg}; {said}") from None
     except (RecursionError, MemoryError, ValueError):
@@ -278,7 +290,8 @@ def _filled(node: ast.stmt, index: str, times: str, chunk: str) -> Statement:
         at = node.targets[0]
         parts = at.slice.elts if isinstance(at.slice, ast.Tuple) else [at.slice]
         plain = [
-            "" if isinstance(p, ast.Slice) and ast.unparse(p) == ":" else ast.unparse(p) for p in parts
+            "" if isinstance(p, ast.Slice) and ast.unparse(p) == ":" else ast.unparse(p)
+            for p in parts
         ]
         known = all(p == "" or p == index or p.isdecimal() for p in plain)
         if isinstance(at.value, ast.Name) and known:
@@ -286,5 +299,7 @@ def _filled(node: ast.stmt, index: str, times: str, chunk: str) -> Statement:
                 ast.unparse(node.value), at.value.id, slot=Slot(tuple(plain), index, times)
             )
     raise ClaimError(
-        chunk, 0, f"in a loop, an assignment to a part of an array was expected, as a[:, {index}] = …"
+        chunk,
+        0,
+        f"in a loop, an assignment to a part of an array was expected, as a[:, {index}] = …",
     )

@@ -107,12 +107,22 @@ def _inner(e: Expr) -> Iterator[Expr]:
                 yield from expressions(cond)
 
 
-def literals(parameters: Sequence[Sym], seen: Sequence[Expr], grid: Grid) -> list[Literal]:
-    """Every candidate, the cheapest first; of those that agree at all samples only the cheapest."""
+def literals(
+    parameters: Sequence[Sym], seen: Sequence[Expr], grid: Grid, *, rich: bool = False
+) -> list[Literal]:
+    """Every candidate, the cheapest first; of those that agree at all samples only the cheapest.
+
+    With ``rich`` also comparisons of remainders that the statement does not speak of.
+    """
     features = _features(parameters, seen, grid)
     best: dict[bytes, Literal] = {}
     size = count(grid)
-    for literal in (*_comparisons(features), *_remainders(parameters, seen, features, grid)):
+    more = _compared_remainders(parameters, features, grid) if rich else ()
+    for literal in (
+        *_comparisons(features),
+        *_remainders(parameters, seen, features, grid),
+        *more,
+    ):
         true = int(literal.truth.sum())
         if 0 < true < size:
             key = literal.truth.tobytes()
@@ -136,6 +146,22 @@ def _together(seen: Sequence[Expr]) -> dict[Sym, set[Sym]]:
             joined |= groups.get(s, set())
         groups |= dict.fromkeys(joined, joined)
     return groups
+
+
+def independent(parameters: Sequence[Sym], seen: Sequence[Expr]) -> list[tuple[Sym, ...]]:
+    """The parameters in groups that no expression ties: those of each axis by itself.
+
+    >>> from derive.expr import sizes
+    >>> h, w, k = sizes("h w k")
+    >>> [[s.name for s in g] for g in independent([v.symbol for v in (h, k, w)], [h - k, w + 1])]
+    [['h', 'k'], ['w']]
+    """
+    tied = _together(seen)
+    found: dict[tuple[Sym, ...], None] = {}
+    for p in parameters:
+        group = tied.get(p, {p})
+        found[tuple(q for q in parameters if q in group)] = None
+    return list(found)
 
 
 def _mixed(cond: Cond, groups: dict[Sym, set[Sym]]) -> float:
@@ -293,6 +319,35 @@ def _remainders(
                 yield Literal(more, rest == value, partial(eq, top, value))
                 yield Literal(more + 0.8, rest != value, partial(ne, top, value))
             yield Literal(cost + 0.5, rest <= 1, partial(_at_most, top, 1))
+
+
+def _compared_remainders(
+    parameters: Sequence[Sym], features: Sequence[Feature], grid: Grid
+) -> Iterator[Literal]:
+    """``(a - b) % c`` against a size, and ``(a - b) % c + d`` against ``c``."""
+    sizes = [f for f in features if f.parameter]
+    for den in sizes:
+        least = next(p.minimum for p in parameters if _expr(p) == den.expr)
+        if least is None or least < 1:
+            continue
+        for f, g in product([f for f in sizes if f is not den], repeat=2):
+            if f is g:
+                continue
+            top = (f.expr - g.expr) % den.expr
+            rest = (f.values - g.values) % den.values
+            cost = f.cost + g.cost + den.cost + 0.4
+            for h in sizes:
+                yield from _both_ways(top - h.expr, rest - h.values, cost + h.cost)
+                if h is not den:
+                    e, values = top + h.expr - den.expr, rest + h.values - den.values
+                    yield from _both_ways(e, values, cost + h.cost + den.cost)
+
+
+def _both_ways(e: Expr, values: Ints, cost: float) -> Iterator[Literal]:
+    for c in (0, 1, -1):
+        more = cost + CONSTANTS[c]
+        yield Literal(more, values >= c, partial(_at_least, e, c))
+        yield Literal(more, values <= c, partial(_at_most, e, c))
 
 
 def _divisors(parameters: Sequence[Sym], seen: Sequence[Expr]) -> list[tuple[Expr, float]]:

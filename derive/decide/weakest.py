@@ -29,7 +29,7 @@ from itertools import islice, product
 import numpy as np
 
 from derive.decide.assume import assume, cases
-from derive.decide.candidates import literals, spoken, spoken_in, symbols_of, weight
+from derive.decide.candidates import independent, literals, spoken, spoken_in, symbols_of, weight
 from derive.decide.chosen import choices, write_out
 from derive.decide.equality import (
     check_satisfiable,
@@ -41,7 +41,17 @@ from derive.decide.equality import (
 )
 from derive.decide.formula import simplest
 from derive.decide.normal import evidently_positive
-from derive.decide.samples import Bools, Comparison, Grid, count, has_functions, sample, take, truth
+from derive.decide.samples import (
+    Bools,
+    Comparison,
+    Grid,
+    count,
+    has_functions,
+    row,
+    sample,
+    take,
+    truth,
+)
 from derive.decide.solver import (
     DEFAULT_SECONDS,
     Answer,
@@ -253,6 +263,10 @@ def _search(claim: _Claim) -> Weakest | None:
     agree = both.agree(grid)
     for _ in range(ROUNDS):
         guess = _guess(claim.parameters, claim.seen, grid, agree)
+        if guess is None:
+            guess = _along_axes(claim, grid, agree)
+        if guess is None:
+            guess = _guess(claim.parameters, claim.seen, grid, agree, rich=True)
         if guess is None or time_left() <= 0:
             return None
         point = _sufficient(claim, guess)
@@ -307,12 +321,42 @@ def _always_or_never(claim: _Claim) -> Weakest | None:
     return None
 
 
+def _along_axes(claim: _Claim, grid: Grid, agree: Bools) -> Cond | None:
+    """A condition on each axis by itself, found with the sizes of the other axes fixed where the
+    statement is true; None where these together do not agree with the samples.
+    """
+    axes = independent(claim.parameters, claim.seen)
+    if len(axes) < 2 or not agree.any():
+        return None
+    fixed = row(grid, int(np.argmax(agree)))
+    found: list[Cond] = []
+    for axis in axes:
+        put = {p: lift(fixed[p.name]) for p in claim.parameters if p not in axis}
+        own = sample(axis, [subst_cond(c, put) for c in claim.facts])
+        if not count(own):
+            return None
+        full = {p.name: np.full(count(own), fixed[p.name]) for p in put} | own
+        full = take(full, claim.both.measured(full))
+        seen = [e for e in claim.seen if e.symbols() <= set(axis)]
+        guess = _guess(axis, seen, full, claim.both.agree(full))
+        if guess is None:
+            return None
+        found.append(guess)
+    whole = _ordered(all_of(*found))
+    return whole if bool((truth(whole, grid) == agree).all()) else None
+
+
 def _guess(
-    parameters: Sequence[Sym], seen: Sequence[Expr], grid: Grid, target: Bools
+    parameters: Sequence[Sym],
+    seen: Sequence[Expr],
+    grid: Grid,
+    target: Bools,
+    *,
+    rich: bool = False,
 ) -> Cond | None:
     if target.all() or not target.any():
         return TRUE if target.all() else FALSE
-    formula = simplest(literals(parameters, seen, grid), target)
+    formula = simplest(literals(parameters, seen, grid, rich=rich), target)
     return None if formula is None else _ordered(formula.cond())
 
 
@@ -363,8 +407,19 @@ def _necessary(claim: _Claim, guess: Cond, failing: Grid) -> dict[str, int]:
             continue
         point = _differ_throughout(claim, case, inside)
         if point is not _PROVED:
-            return point
+            return point or _agreeing(claim, case)
     return _PROVED
+
+
+def _agreeing(claim: _Claim, case: Cond) -> dict[str, int]:
+    """Sizes in a case at which the sides are equal, among more samples of that case; or nothing."""
+    grid = sample(claim.parameters, [*claim.facts, case])
+    if not count(grid):
+        return _UNKNOWN
+    grid = take(grid, claim.both.measured(grid))
+    found = np.flatnonzero(claim.both.agree(grid))
+    point = row(grid, int(found[0])) if len(found) else _UNKNOWN
+    return point if point and _agrees(claim, point) else _UNKNOWN
 
 
 def _differ_throughout(claim: _Claim, case: Cond, inside: Grid) -> dict[str, int]:
