@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from derive.conformance import Tally
     from derive.conformance_report import Swept
 
-NAMES = ("pytorch", "tensorflow", "keras", "jax", "onnx")
+NAMES = ("pytorch", "tensorflow", "keras", "keras1", "jax", "onnx", "numpy")
 LISTED = 20
 EPILOG = """\b
 Examples:
   derive conform --framework pytorch --count 20
   derive conform --framework pytorch --call nn.MaxPool2d --call F.pad
-  derive conform --count 200 --seed 1 --out proofs/conformance.md
+  derive conform --framework jax --count 200 --seed 1 --out proofs/conformance/jax.md
 
 \b
 Exit codes:

@@ -57,9 +57,9 @@ def prepare(reader: Any, tree: ast.expr) -> None:
             reader.names.layers.sides[id(node)] = number
     for wanted in (True, False):
         for node in _inner_first(tree):
-            if isinstance(node, ast.Call) and called(node):
-                if isinstance(node.func, ast.Call) == wanted:
-                    _try(reader.value, node)
+            layer = isinstance(node, ast.Call) and isinstance(node.func, ast.Call)
+            if isinstance(node, ast.Call) and called(node) and layer == wanted:
+                _try(reader.value, node)
 
 
 def _sides(node: ast.Compare) -> tuple[ast.expr, ...]:
@@ -143,8 +143,9 @@ def _plain(value: Evaluate, node: ast.Call) -> tuple[tuple[Any, ...], dict[str, 
 
 def operand(value: Evaluate, names: Names, node: ast.expr) -> Op | Unknown:
     """A tensor argument; a name that nothing declares is one."""
-    if isinstance(node, ast.Name) and node.id not in names.tensors:
-        if node.id not in names.integers and not names.holds(node.id):
+    if isinstance(node, ast.Name):
+        met = (*names.tensors, *names.integers)
+        if node.id not in met and not names.holds(node.id):
             return Unknown(node.id)
     found = value(node)
     if isinstance(found, Row | Op):

@@ -322,7 +322,8 @@ def _weight(
                 pair = called if called == first else f"{first} and {called}"
                 names.read(f"{pair}: the {what} of both sides is the same, {shared}{aside}")
             return turned(known, axes)
-    name = role if number == 0 else f"{role}_{number + 1}"
+    name = {"w": "kernel", "b": "bias"}.get(role, role) if names.free else role
+    name = name if number == 0 else f"{name}_{number + 1}"
     while name in names.tensors and (
         shared is not None or names.tensors[name].shape != operand.shape
     ):
@@ -351,7 +352,9 @@ def _composed(layer: Layer, plan: Plan, x: Op, weights: Mapping[str, Op], names:
     kernels = {
         o.name: combined(o.canonical, mapped(weights[o.name], lambda f: f)) for o in plan.operands
     }
-    y = mapped(turned(mapped(x, lambda f: f, layout), order), lambda f: f)
+    only = plan.shape_only or x.shape_only
+    plain = replace(mapped(x, lambda f: f, layout), shape_only="")
+    y = mapped(turned(plain, order), lambda f: f)
     for s in plan.steps:
         operands = [y, kernels[s.weight]] if s.weight else [y]
         y = functions.call(s.operator, operands, dict(s.parameters), names)
@@ -371,4 +374,4 @@ def _composed(layer: Layer, plan: Plan, x: Op, weights: Mapping[str, Op], names:
         if layer.name.endswith("backprop_filter"):
             renamed = output.translate(str.maketrans(GRADIENT_AXES))
             y = mapped(y, lambda f: f, renamed)
-    return replace(y, shape_only=plan.shape_only) if plan.shape_only else y
+    return replace(y, shape_only=only)

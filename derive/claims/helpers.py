@@ -339,7 +339,14 @@ def _inner(names: Names, a: Op, b: Op) -> Op:
 # -- gradients -------------------------------------------------------------------------------------
 
 
-@helper("gradient", "gradients", "grad")
+@helper("gradients", "grad")
+def _gradients(names: Names, ys: Op, xs: Any, *rest: Any, **options: Any) -> tuple[Op, ...]:
+    """The gradients by several tensors: a list, of one gradient where there is one tensor."""
+    wanted = xs if isinstance(xs, tuple) else (xs,)
+    return tuple(_gradient(names, ys, x, *rest, **options) for x in wanted)
+
+
+@helper("gradient")
 def _gradient(
     names: Names,
     ys: Op,

@@ -303,3 +303,16 @@ def _filled(node: ast.stmt, index: str, times: str, chunk: str) -> Statement:
         0,
         f"in a loop, an assignment to a part of an array was expected, as a[:, {index}] = …",
     )
+
+
+def last_claim(text: str) -> str:
+    """The claim that a program ends with; empty where it ends with another line.
+
+    >>> last_claim("y = flip(x)\\nflip(y) == x")
+    'flip(y) == x'
+    """
+    try:
+        found = statements(text)
+    except WrongInput:
+        return ""
+    return found[-1].text if found and found[-1].claim else ""

@@ -90,9 +90,7 @@ def blank(entry: Entry) -> Row:
     return Row(
         schema=SCHEMA,
         id=entry.id or None,
-        claim=" ".join(entry.claim.split())
-        if len(entry.claim) <= 20_000
-        else entry.claim[:200] + "…",
+        claim=shown(entry.claim),
         statement=entry.statement or None,
         row=entry.row or None,
         reading=entry.reading or None,
@@ -114,6 +112,15 @@ def blank(entry: Entry) -> Row:
         seconds=0.0,
         error=None,
     )
+
+
+def shown(claim: str) -> str:
+    """A claim on one line; of a program with a claim at its end, that claim."""
+    from derive.claims.program import is_program, last_claim
+
+    if len(claim) > 20_000:
+        return claim[:200] + "…"
+    return (last_claim(claim) if is_program(claim) else "") or " ".join(claim.split())
 
 
 def wrong(entry: Entry, message: str, verdict: str = "wrong input", seconds: float = 0.0) -> Row:
@@ -149,7 +156,7 @@ def make_row(entry: Entry, judgment: Any, seconds: float) -> Row:
     row["degenerate"] = [str(c) for c in judgment.degenerate]
     row["witness"] = judgment.kernel or None
     row["seconds"] = round(seconds, 3)
-    row["reading"] = "; ".join(filter(None, (entry.reading, *judgment.claim.readings))) or None
+    row["reading"] = read_as(entry.reading, judgment.claim.readings)
     if isinstance(found, (kinds.Proved, kinds.HoldsWhen)):
         row["method"] = found.method
     if isinstance(found, kinds.HoldsWhen):
@@ -163,6 +170,12 @@ def make_row(entry: Entry, judgment: Any, seconds: float) -> Row:
     if entry.expected:
         row["as_expected"] = as_expected(entry, judgment, row["verdict"])
     return row
+
+
+def read_as(said: str, found: Sequence[str]) -> str | None:
+    """How a claim is read: what its author says, and what was understood without being said."""
+    parts = [said, *(r for r in found if r not in said)]
+    return "; ".join(filter(None, parts)) or None
 
 
 def hypotheses(claim: Any) -> list[str]:

@@ -59,6 +59,10 @@ WORKERS = (
 )
 SHORT = ("conv2d", "conv2d_transpose", "conv2d_backprop_input", "conv2d_backprop_filter")
 OF_PYTORCH = {"stride", "dilation", "groups", "bias", "weight"}
+BACKWARD = {
+    "conv2d_backprop_input": ("input_sizes", "filter", "out_backprop", "strides", "padding"),
+    "conv2d_backprop_filter": ("input", "filter_sizes", "out_backprop", "strides", "padding"),
+}
 OUTPUTS = ("out", "output", "y", "outputs", "f", "conv", "h_conv1")
 
 
@@ -208,6 +212,14 @@ class Program:
             for k in node.keywords
             if k.arg not in ("dtype", "name")
         }
+        for v in (*values, *words.values()):
+            if isinstance(v, Missing):
+                raise WrongInput(
+                    f"{last}: {v.name!r} is not defined; add a line that makes it, or give its shape, "
+                    f"as {v.name}[1, 28, 28, 1]"
+                )
+        values = [_argument(v, first=not i) for i, v in enumerate(values)]
+        words = {k: _argument(v, first=False) for k, v in words.items()}
         try:
             return found(self.names, *values, **words)
         except TypeError:
@@ -322,6 +334,13 @@ class Program:
         return functions.call("correlate", [x, w], given, self.names)  # type: ignore[no-any-return]
 
 
+def _argument(value: Any, first: bool) -> Any:
+    """Rows are an array where a tensor is expected first, and otherwise a list of numbers."""
+    if not isinstance(value, Row):
+        return value
+    return Op(array_of(value)) if first else _tuple(value)
+
+
 def _tuple(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else tuple(_row(value))
 
@@ -344,6 +363,34 @@ def gradient_of(name: str) -> str:
     """
     found = GRADIENT.match(name)
     return "" if found is None else found["of"] or found["also"]
+
+
+def backward(lines: Sequence[Statement]) -> str:
+    """The convolution whose gradients the lines take with ``conv2d_backprop_…``; empty for none."""
+    for s in lines:
+        if not _plain(s.text):
+            continue
+        for node in ast.walk(ast.parse(s.text, mode="eval")):
+            if not isinstance(node, ast.Call):
+                continue
+            last = dotted(node.func).rsplit(".", 1)[-1]
+            order = BACKWARD.get(last)
+            if order is None:
+                continue
+            given = dict(zip(order, map(ast.unparse, node.args), strict=False))
+            given |= {str(k.arg): ast.unparse(k.value) for k in node.keywords}
+            for shape, tensor in (("input_sizes", "input"), ("filter_sizes", "filter")):
+                known = SHAPE.match(given.get(shape, ""))
+                if known:
+                    given[tensor] = known["of"]
+            given["filter"] = given.get("filters", given.get("filter", ""))
+            if not given.get("input", "").isidentifier() or not given["filter"].isidentifier():
+                continue
+            more = "".join(
+                f", {k}={given[k]}" for k in ("strides", "padding", "data_format", "dilations") if k in given
+            )
+            return f"tf.nn.conv2d({given['input']}, {given['filter']}{more})"
+    return ""
 
 
 class ProgramReader(Reader):
@@ -760,13 +807,8 @@ def parted(entry: Entry) -> tuple[Entry, ...]:
         replace(
             entry,
             claim=f"{lines}\n{c}",
+            reading="; ".join(filter(None, (entry.reading, *program.names.readings))),
             id=f"{entry.id}.{i}" if entry.id and len(wanted) > 1 else entry.id,
         )
         for i, c in enumerate(wanted, 1)
     )
-
-
-def last_line(text: str) -> str:
-    """The claim of a program that has one at its end, for a report."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else text

@@ -378,7 +378,10 @@ def _meets(conds: Sequence[Cond], sizes: Mapping[str, int]) -> bool:
     plain = [
         c for c in known if not any(isinstance(a, Apply) for e in expressions(c) for a in e.atoms())
     ]
-    return bool(holds(all_of(*plain), sizes))
+    try:
+        return bool(holds(all_of(*plain), sizes))
+    except ZeroDivisionError:  # the conditions say that divisors are positive
+        return False
 
 
 def counterexample_at(

@@ -89,6 +89,8 @@ from derive.expr import (
 from derive.form import Call, Form
 
 ROUNDS = 8
+POOR = 2  # rounds with the candidates that a statement suggests; then more are tried
+LEARNT = 1000  # samples that are added where a condition was wrong
 CASES = 48
 SOMEWHERE = 60  # sizes that are tried to see whether a statement is ever true
 SOMEWHERE_SUM = 14
@@ -261,12 +263,8 @@ def _search(claim: _Claim) -> Weakest | None:
         return None
     grid = take(grid, both.measured(grid))
     agree = both.agree(grid)
-    for _ in range(ROUNDS):
-        guess = _guess(claim.parameters, claim.seen, grid, agree)
-        if guess is None:
-            guess = _along_axes(claim, grid, agree)
-        if guess is None:
-            guess = _guess(claim.parameters, claim.seen, grid, agree, rich=True)
+    for number in range(ROUNDS):
+        guess = _next(claim, grid, agree, rich=number >= POOR)
         if guess is None or time_left() <= 0:
             return None
         point = _sufficient(claim, guess)
@@ -278,9 +276,29 @@ def _search(claim: _Claim) -> Weakest | None:
             return None
         if bool(holds(guess, point)) == _agrees(claim, point):
             return None  # the proof failed for another reason than this point
-        grid = _with(grid, point)
-        agree = np.append(agree, _agrees(claim, point))
+        more = _around(claim, guess if holds(guess, point) else negate(guess), point)
+        agree = np.concatenate([agree, both.agree(more)])
+        grid = {name: np.concatenate([values, more[name]]) for name, values in grid.items()}
     return None
+
+
+def _next(claim: _Claim, grid: Grid, agree: Bools, *, rich: bool) -> Cond | None:
+    """A condition that agrees with the samples: the simplest, or one on each axis by itself."""
+    if not rich:
+        guess = _guess(claim.parameters, claim.seen, grid, agree)
+        if guess is None:
+            guess = _along_axes(claim, grid, agree)
+        if guess is not None:
+            return guess
+    return _guess(claim.parameters, claim.seen, grid, agree, rich=True)
+
+
+def _around(claim: _Claim, region: Cond, point: dict[str, int]) -> Grid:
+    """A point that taught something, and more samples from where it was."""
+    found = sample(claim.parameters, [*claim.facts, region], small=100, large=LEARNT)
+    if count(found):
+        found = take(found, claim.both.measured(found))
+    return {p.name: np.append(found[p.name], point[p.name]) for p in claim.parameters}
 
 
 _PROVED: dict[str, int] = {"proved": 1}
