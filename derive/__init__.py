@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from derive.dialects.ask import shape, solve_shape
     from derive.dialects.translate import translate
     from derive.errors import CannotBe, DeriveError, NotSupported, WrongInput
-    from derive.expr import offset, size, sizes
     from derive.form import Form, build, sigma, tensor, vjp
     from derive.operators import OPERATORS
     from derive.request import matrix_of, operator_form
+    from derive.symbols import offset, size, sizes
 
 __all__ = [
     "OPERATORS",
@@ -66,7 +66,7 @@ _HOME = {
     "derive.dialects.ask": ("shape", "solve_shape"),
     "derive.dialects.translate": ("translate",),
     "derive.errors": ("CannotBe", "DeriveError", "NotSupported", "WrongInput"),
-    "derive.expr": ("offset", "size", "sizes"),
+    "derive.symbols": ("offset", "size", "sizes"),
     "derive.form": ("Form", "build", "sigma", "tensor", "vjp"),
     "derive.operators": ("OPERATORS",),
     "derive.request": ("matrix_of", "operator_form"),

@@ -18,7 +18,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from derive import summary
-from derive.errors import DeriveError, WrongInput
+from derive.errors import DeriveError, WrongInput, expect
 from derive.theorems import FAMILIES, family_of, load
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def theorem_ids(family: str | None = None) -> tuple[str, ...]:
     catalogue = load()
     if family is None:
         return tuple(catalogue)
+    expect(family, str, "family", f"a text was expected; choose one of {', '.join(FAMILIES)}")
     if family not in FAMILIES:
         raise WrongInput(f"family {family!r} is unknown; {_suggest(family, FAMILIES)}")
     return tuple(name for name in catalogue if family_of(name) == family)
@@ -117,6 +118,7 @@ def theorem_ids(family: str | None = None) -> tuple[str, ...]:
 
 def get_theorem(name: str) -> Theorem:
     """The theorem with this id.  Raises :class:`derive.errors.WrongInput` for an unknown id."""
+    expect(name, str, "theorem", "an id was expected; 'derive theorems --ids' lists them")
     catalogue = load()
     if name not in catalogue:
         raise WrongInput(f"theorem {name!r} is unknown; {_suggest(name, tuple(catalogue))}")
@@ -167,9 +169,12 @@ def prove_theorems(
     Raises:
         WrongInput: for an unknown id, before anything is proved.
     """
-    wanted = theorem_ids() if names is None else tuple(dict.fromkeys(names))
-    for name in wanted:
+    if names is not None:
+        fact = "a list of ids was expected; 'derive theorems --ids' lists them"
+        expect(names, (tuple, list), "names", fact)
+    for name in names or ():
         get_theorem(name)
+    wanted = theorem_ids() if names is None else tuple(dict.fromkeys(names))
     job = partial(_prove, check=check, frameworks=tuple(frameworks), documents=documents)
     workers = min(workers, len(wanted), os.cpu_count() or 1)
     found: dict[str, Found] = {}

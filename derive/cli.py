@@ -21,7 +21,7 @@ from derive.cli_conform import conform_command
 from derive.cli_matrix import matrix_command
 from derive.cli_shape import shape_command
 from derive.cli_translate import translate_command
-from derive.errors import DeriveError, NotSupported
+from derive.errors import DeriveError, NotSupported, WrongInput
 
 if TYPE_CHECKING:
     from derive.document.model import Document
@@ -159,6 +159,8 @@ def theorems(as_json: bool, ids_only: bool, family: str | None, jobs: int | None
     """List the theorems with their verdicts: proves them to know."""
     from derive.api import theorem_ids
 
+    if ids_only and as_json:
+        raise WrongInput("--ids --json: the ids alone are printed as text; give one of them")
     names = theorem_ids(family)
     if ids_only:
         click.echo("\n".join(names))

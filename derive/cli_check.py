@@ -45,6 +45,28 @@ A claim is meant for all sizes, all real inputs, and every choice among equal ma
 Sizes n m k l s d e c h (also n1, c_in) are at least 1, paddings p and output paddings r at least 0.
 The tensors x, w, v have the lengths n, k, l unless they are written with a shape: x[n1, n2].
 
+Calls of frameworks are operators, with their own layouts; a tensor that is not declared gets the
+shape that the call tells (N, C, H, W; a kernel c_out, c_in, k_h, k_w), or is written x[1, 3, 28, 28]:
+
+\b
+  F.conv2d(x, w, stride=2) == tf.nn.conv2d(x, w, strides=2, padding='VALID')
+  nn.Conv2d(4, 8, 3, padding='same')(x) == keras.layers.Conv2D(8, 3, padding='same')(x)
+  shape(nn.Conv2d(3, 16, 3)(x)) == (N, 16, H - 2, W - 2)
+
+Two sides are compared with their layouts put aside. The first layer with weights on the left has the
+same weights as the first on the right, and so on; what was understood so is said under `read as`.
+
+\b
+A program can be judged as it stands, of lines as in a forum answer:
+  out = tf.nn.conv2d(x, w, strides=s, padding='VALID')
+  d_x = tf.nn.conv2d_transpose(d_out, w, output_shape=x.shape, strides=s, padding='VALID')
+
+Names that begin with d_x claim to be the gradient of `out` by x with the incoming gradient d_out; a name
+that is assigned again, without its old value, claims to be the same; a result printed beneath a line
+claims to be its value; assert, allclose and lines that are claims are claims. Nothing is run. Helpers
+that are known by name: rot180, pad_to_full_conv2d, NHWC_to_HWIO (also as tf_… or np_…), transpose,
+permute, reverse, flip, squeeze, expand_dims, reshape, array, arange, gradients, GradientTape.
+
 Standard input is read like a Markdown file where there is a ```claim block in it; otherwise every
 line is a claim (a line that continues the one before begins with a space, or brackets are open;
 blank lines and those that begin with # are left out).
@@ -174,7 +196,7 @@ def check_command(
 
     A CLAIM of "-" reads standard input; so does the command without claims when it is piped into.
     """
-    from derive.claims.guard import Job
+    from derive.claims.guard import Job, parts
     from derive.claims.report import exit_code
 
     if as_json and style not in (None, "json"):
@@ -183,6 +205,7 @@ def check_command(
     if out is not None and wanted in ("text", "json"):
         raise WrongInput(f"--out {out}: {wanted} goes to standard output; ask for --format html")
     entries = list(_entries(claims, files))
+    entries = parts(entries, Job(seconds))
     document = wanted in ("md", "html", "tex")
     job = Job(seconds, repair=not no_repair, document=document)
     if document:
@@ -228,12 +251,13 @@ def _is_file(claim: str) -> bool:
 
 def _standard_input() -> tuple[Entry, ...]:
     from derive.claims.files import MAX_BYTES, Entry, decode, read_text
+    from derive.claims.program import is_program
 
     stream = getattr(sys.stdin, "buffer", None)
     data = stream.read(MAX_BYTES + 1) if stream else sys.stdin.read(MAX_BYTES + 1).encode()
     text = decode(data, "standard input")
     found = read_text(text)
-    if len(found) == 1 and found[0].claim == text.strip():  # there is no block in it
+    if len(found) == 1 and found[0].claim == text.strip() and not is_program(text):  # no block
         found = tuple(Entry(c, place=found[0].place) for c in claim_lines(text))
     if not any(e.claim for e in found):
         raise WrongInput("standard input: it is empty; write a claim")

@@ -27,6 +27,8 @@ Examples:
   derive matrix avg_pool --n 7 --k 3 --stride 2 --set ceil_mode=true --numpy
   derive matrix max_pool --n 6 --k 2 --taps 1,0,1
   derive matrix pixel_shuffle --n 3 --channels 4 --set r=2
+  derive matrix "nn.Conv2d(1, 1, 3, padding=1)" --n 5x5
+  derive matrix "F.conv_transpose1d(x, w, stride=2)" --n 4 --k 3
 
 Exit code: 0, or 2 for wrong input.
 """
@@ -73,13 +75,9 @@ class Operators(click.Command):
     "--wrt", metavar="NAME", help="The operand that the columns count.  [default: the first]"
 )
 @click.option("--transpose", is_flag=True, help="The matrix of the gradient (VJP) instead.")
-@click.option(
-    "--text", "style", flag_value="text", default="text", help="Plain text (the default)."
-)
-@click.option("--latex", "style", flag_value="latex", help="LaTeX.")
-@click.option(
-    "--numpy", "style", flag_value="numpy", help="Numbers, with --kernel for the other operand."
-)
+@click.option("--text", is_flag=True, help="Plain text (the default).")
+@click.option("--latex", is_flag=True, help="LaTeX.")
+@click.option("--numpy", is_flag=True, help="Numbers, with --kernel for the other operand.")
 @click.option(
     "--kernel", metavar="V,V…", help="Values for --numpy, row by row.  [default: 1,2,3,…]"
 )
@@ -93,14 +91,21 @@ def matrix_command(
     taps: str | None,
     wrt: str | None,
     transpose: bool,
-    style: str,
+    text: bool,
+    latex: bool,
+    numpy: bool,
     kernel: str | None,
     **named: str | None,
 ) -> int:
-    """Print the matrix of OPERATOR at concrete sizes."""
+    """Print the matrix of OPERATOR, or of a framework's call, at concrete sizes."""
     from derive.request import find_operator, matrix_of
 
-    options = _options(find_operator(operator), named, settings)
+    if "(" in operator:
+        options: dict[str, Any] = {k: v for k, v in named.items() if v is not None}
+        options |= {s.partition("=")[0]: s for s in settings}
+    else:
+        options = _options(find_operator(operator), named, settings)
+    style = _style({"text": text, "latex": latex, "numpy": numpy})
     if kernel is not None and style != "numpy":
         raise WrongInput("--kernel gives numbers; ask for --numpy as well")
     found = matrix_of(
@@ -116,6 +121,15 @@ def matrix_command(
     )
     click.echo(_written(found, style, kernel))
     return 0
+
+
+def _style(given: Mapping[str, bool]) -> str:
+    """The one way of writing the matrix that was asked for."""
+    asked = [name for name, value in given.items() if value]
+    if len(asked) > 1:
+        flags = " ".join(f"--{name}" for name in asked)
+        raise WrongInput(f"{flags}: a matrix is written in one way; give one of them")
+    return asked[0] if asked else "text"
 
 
 def _options(

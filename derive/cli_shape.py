@@ -45,6 +45,7 @@ where a size is not a number; what does not apply is null.
                     output, fields), axes, requires
     fields          axis, size (the receptive field), jump, offset
     axes            axis, formula, defined, returns, target, inverse
+  kind "program"    values (list of name, shape, axes): of lines with more than layers
   kind "solutions"  question, names, ranges, solutions, more, refused, bounded,
                     families (list of fixed, condition)
   a set of lengths (inverse, defined, returns) has text, intervals, start, period
@@ -112,9 +113,38 @@ def shape_command(
         bounds = dict(_range(r) for r in ranges)
         answer = solve_shape(call, x, output, scale, bounds, others, dialect)
     else:
-        answer = shape(call, x, output, others, dialect)
+        try:
+            answer = shape(call, x, output, others, dialect)
+        except WrongInput:
+            told = None if x or output or others or style == "latex" else _program(call, style)
+            if told is None:
+                raise
+            click.echo(told)
+            return 0
     click.echo(_written(answer, style))
     return 0
+
+
+def _program(text: str, style: str) -> str | None:
+    """The shapes of a program that is more than layers: gradients, rearrangements, arrays."""
+    from derive.claims.program import is_program
+
+    if not is_program(text):
+        return None
+    from derive.claims.derived import shapes_of
+
+    try:
+        found = shapes_of(text)
+    except WrongInput:
+        return None
+    if style == "json":
+        import json
+
+        values = [{"name": n, "shape": list(s), "axes": a or None} for n, s, a in found]
+        return json.dumps({"kind": "program", "values": values}, indent=2, ensure_ascii=False)
+    width = max((len(name) for name, _, _ in found), default=0)
+    lines = [f"{name:<{width}}  ({', '.join(shape)}) {axes}".rstrip() for name, shape, axes in found]
+    return "\n".join(lines) or None
 
 
 def _written(answer: Any, style: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from reprlib import repr as shown
+
 
 class DeriveError(Exception):
     """The base of every error that a user can cause; its text is complete without a traceback."""
@@ -11,9 +13,24 @@ class WrongInput(DeriveError):
     """What was asked cannot be read: an unknown name, an illegal value, a malformed claim."""
 
 
+class WrongType(WrongInput, TypeError):
+    """The wrong input of a Python call: a value of a type that has no meaning there."""
+
+
 class NotSupported(DeriveError):
     """What was asked is meaningful but this version cannot do it."""
 
 
 class CannotBe(DeriveError):
     """What was asked contradicts itself: shapes that never fit, a gradient of a constant."""
+
+
+def expect(value: object, kinds: type | tuple[type, ...], name: str, fact: str) -> None:
+    """Nothing where the value is of one of these types, and else :class:`WrongType`.
+
+    >>> expect(3, str, "claim", "a text was expected; give one, as 'flip(flip(x)) == x'")
+    Traceback (most recent call last):
+    derive.errors.WrongType: claim = 3: a text was expected; give one, as 'flip(flip(x)) == x'
+    """
+    if not isinstance(value, kinds):
+        raise WrongType(f"{name} = {shown(value)}: {fact}")

@@ -10,7 +10,8 @@ Why not SymPy here: a proof makes thousands of small index expressions, and the 
 quotients with symbolic divisors, which SymPy treats as opaque.  SymPy is used where its matrices,
 derivatives and printing are wanted (see :mod:`derive.matrix`).
 
->>> n, k, s = size("n"), size("k"), size("s")
+>>> from derive.symbols import sizes
+>>> n, k, s = sizes("n k s")
 >>> m = (n - k) // s + 1
 >>> print(m)
 (n - k)//s + 1
@@ -22,17 +23,14 @@ True
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
 from numbers import Integral
 from typing import Any, TypeAlias
 
-from derive.errors import WrongInput
-
-RESERVED = re.compile(r"[ib]\d+|.*[.~′#].*")
+from derive.errors import WrongType, shown
 
 
 @dataclass(frozen=True)
@@ -280,13 +278,9 @@ class Expr:
 
     def at(self, env: Env) -> Any:
         """The value where symbols have the values in ``env`` (ints or integer arrays)."""
-        total: Any = 0
-        for monomial, c in self.terms:
-            product: Any = c
-            for atom in monomial:
-                product = product * _value(atom, env)
-            total = total + product
-        return total
+        from derive.evaluation import value  # evaluating builds on expressions
+
+        return value(self, env)
 
     def __str__(self) -> str:
         from derive.show import expr_text  # printing builds on expressions
@@ -332,21 +326,6 @@ def _rebuild(atom: Atom, change: Callable[[Atom], Expr | None]) -> Expr:
     return base
 
 
-def _value(atom: Atom, env: Env) -> Any:
-    match atom:
-        case Sym(name):
-            return env[name]
-        case Div(num, den):
-            return num.at(env) // den.at(env)
-        case Max(left, right):
-            a, b = left.at(env), right.at(env)
-            return max(a, b) if isinstance(a, int) and isinstance(b, int) else _arrays("maximum", a, b)
-        case Apply(name, arguments):
-            return env[name](*(a.at(env) for a in arguments))
-        case Indicator(cond):
-            return holds(cond, env) * 1
-
-
 def _split(num: Expr, den: Expr) -> tuple[Expr, Expr]:
     """``num == whole*den + rest`` where the multiples of ``den`` that can be seen are taken out."""
     if num == den:
@@ -378,36 +357,11 @@ def lift(value: Integer) -> Expr:
     if isinstance(value, Expr):
         return value
     if isinstance(value, bool) or not isinstance(value, (int, Integral)):
-        raise TypeError(f"an integer or an integer expression was expected, got {value!r}")
+        raise WrongType(
+            f"the value {shown(value)}: an integer or an integer expression was expected; give an int "
+            "or an expression in symbols, as size('n') + 1"
+        )
     return Expr({(): int(value)})
-
-
-def symbol(name: str, minimum: int | None = None) -> Expr:
-    """An integer symbol; ``minimum`` attaches the hypothesis ``name >= minimum``.
-
-    Raises :class:`derive.errors.WrongInput` for names that indices have (``i0``, ``b0``, ``x.0``).
-    """
-    if RESERVED.fullmatch(name):
-        raise WrongInput(f"the name {name!r} is reserved for an index; choose another name")
-    return Expr({(Sym(name, minimum),): 1})
-
-
-def size(name: str) -> Expr:
-    """A length, stride, dilation or count: an integer that is at least 1."""
-    return symbol(name, 1)
-
-
-def sizes(names: str) -> tuple[Expr, ...]:
-    """Several sizes at once, the names apart by spaces.
-
-    >>> n, k, s = sizes("n k s")
-    """
-    return tuple(size(name) for name in names.split())
-
-
-def offset(name: str) -> Expr:
-    """Any integer: a padding (negative crops), a shift."""
-    return symbol(name, None)
 
 
 def apply(name: str, *arguments: Integer) -> Expr:
@@ -477,7 +431,6 @@ class Ge(Cond):
     """``expr >= 0``"""
 
     expr: Expr
-    __bool__ = Cond.__bool__
 
 
 @dataclass(frozen=True)
@@ -485,7 +438,6 @@ class Eq(Cond):
     """``expr == 0``"""
 
     expr: Expr
-    __bool__ = Cond.__bool__
 
 
 @dataclass(frozen=True)
@@ -493,7 +445,6 @@ class Not(Cond):
     """The negation of an equation (negated inequalities are inequalities again)."""
 
     cond: Eq
-    __bool__ = Cond.__bool__
 
 
 @dataclass(frozen=True)
@@ -501,7 +452,6 @@ class All(Cond):
     """A conjunction; ``All(())`` is true."""
 
     parts: tuple[Cond, ...]
-    __bool__ = Cond.__bool__
 
 
 @dataclass(frozen=True)
@@ -509,7 +459,6 @@ class Any_(Cond):  # noqa: N801 - the plain name is typing's
     """A disjunction; ``Any_(())`` is false."""
 
     parts: tuple[Cond, ...]
-    __bool__ = Cond.__bool__
 
 
 TRUE = All(())
@@ -647,37 +596,3 @@ def map_cond(cond: Cond, change: Callable[[Expr], Expr]) -> Cond:
 def subst_cond(cond: Cond, values: Mapping[Sym, Expr]) -> Cond:
     """Put expressions in the place of symbols."""
     return map_cond(cond, lambda e: e.subst(values))
-
-
-def holds(cond: Cond, env: Env) -> Any:
-    """The truth of a condition where symbols have the values in ``env`` (ints or arrays)."""
-    match cond:
-        case Ge(e):
-            return e.at(env) >= 0
-        case Eq(e):
-            return e.at(env) == 0
-        case Not(inner):
-            value = holds(inner, env)
-            return not value if isinstance(value, bool) else _arrays("logical_not", value)
-        case All(parts):
-            return _fold("logical_and", True, (holds(p, env) for p in parts))
-        case Any_(parts):
-            return _fold("logical_or", False, (holds(p, env) for p in parts))
-    raise TypeError(f"not a condition: {cond!r}")
-
-
-def _fold(operation: str, start: bool, values: Iterable[Any]) -> Any:
-    result: Any = start
-    for v in values:
-        if isinstance(result, bool) and isinstance(v, bool):
-            result = (result and v) if operation == "logical_and" else (result or v)
-        else:
-            result = _arrays(operation, result, v)
-    return result
-
-
-def _arrays(operation: str, *values: Any) -> Any:
-    """NumPy's operation of this name; a shape question with numbers never needs the import."""
-    import numpy as np
-
-    return getattr(np, operation)(*values)

@@ -8,7 +8,7 @@ over bound indices ``b`` in ``0 <= b < length`` for which conditions hold; lengt
 conditions are integer expressions in named sizes.  Outside its axes a form is zero, so that zero
 padding is a read outside.  A correlation is written just as on paper:
 
->>> from derive.expr import size
+>>> from derive.symbols import size
 >>> n, k, s = size("n"), size("k"), size("s")
 >>> x, w = tensor("x", n), tensor("w", k)
 >>> y = build(((n - k) // s + 1,), lambda i: sigma(k, lambda t: w[t] * x[s*i + t]))
@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import count
 
-from derive.errors import CannotBe, WrongInput
+from derive.errors import CannotBe, WrongInput, expect, shown
 from derive.expr import (
     FALSE,
     TRUE,
@@ -273,9 +273,12 @@ def _show(shape: Sequence[Expr]) -> str:
 
 
 def sigma(length: Integer, body: Callable[[Expr], Value]) -> Value:
-    """``Σ_{0 <= t < length} body(t)``"""
+    """``Σ_{0 <= t < length} body(t)``
+
+    Raises :class:`derive.errors.WrongInput` where the body gives no value.
+    """
     t = _fresh()
-    value = body(t)
+    value = _value_of(body, (t,))
     bound = (_sym(t), lift(length))
     return replace(value, terms=tuple(replace(u, bound=(bound, *u.bound)) for u in value.terms))
 
@@ -290,11 +293,17 @@ def sigmas(lengths: Sequence[Integer], body: Callable[[tuple[Expr, ...]], Value]
 def build(
     shape: Sequence[Integer], body: Callable[..., Value], requires: Sequence[Cond] = ()
 ) -> Form:
-    """The form with output ``shape`` whose value at the index ``(i, …)`` is ``body(i, …)``."""
-    lengths = tuple(lift(n) for n in shape)
+    """The form with output ``shape`` whose value at the index ``(i, …)`` is ``body(i, …)``.
+
+    It is defined where the conditions ``requires`` hold.  Raises
+    :class:`derive.errors.WrongInput` for a shape that is none and where the body gives no value.
+    """
+    lengths = _lengths(shape)
     # the body sees fresh indices, so that a form built inside of it cannot capture them
     fresh = tuple(_fresh() for _ in lengths)
-    value = body(*fresh)
+    value = _value_of(body, fresh)
+    for c in requires:
+        expect(c, Cond, "a requirement", "no condition; give one, as n >= k or eq(n, k)")
     index = tuple(Sym(f"i{a}") for a in range(len(lengths)))
     outer = {_sym(e): Expr({(i,): 1}) for e, i in zip(fresh, index, strict=True)}
     terms = []
@@ -306,9 +315,37 @@ def build(
     return Form(lengths, index, tuple(terms), value.tensors, _unique((*value.requires, *requires)))
 
 
+def _lengths(shape: Sequence[Integer]) -> tuple[Expr, ...]:
+    expect(shape, (tuple, list), "shape", "a tuple of lengths was expected; give one, as (n, 3)")
+    return tuple(lift(n) for n in shape)
+
+
+def _value_of(body: Callable[..., Value], index: tuple[Expr, ...]) -> Value:
+    if not callable(body):
+        raise WrongInput(
+            f"body = {shown(body)}: a function of the index was expected; give one, as lambda i: x[i]"
+        )
+    value = body(*index)
+    expect(value, Value, "body(…)", "no value; read a form, as x[i], or write constant(1)")
+    return value
+
+
 def tensor(name: str, *shape: Integer) -> Form:
-    """A named tensor as a form: it reads itself."""
-    lengths = tuple(lift(n) for n in shape)
+    """A named tensor as a form: it reads itself.
+
+    Raises :class:`derive.errors.WrongInput` for what is no name and for lengths that are negative.
+
+    >>> tensor("x", 4).shape == (4,)
+    True
+    """
+    expect(name, str, "name", "a text was expected; give the name of a tensor, as 'x'")
+    lengths = _lengths(shape)
+    for n in lengths:
+        if n.constant is not None and n.constant < 0:
+            raise WrongInput(
+                f"tensor {name!r} of shape {_show(lengths)}: the length {n} is negative; "
+                "give positive lengths"
+            )
 
     def body(*i: Expr) -> Value:
         return Value((Term(reads=(Read(name, i),)),), ((name, lengths),))
@@ -319,6 +356,7 @@ def tensor(name: str, *shape: Integer) -> Form:
 def add(first: Form, *others: Form) -> Form:
     """The sum of operators with the same output shape."""
     for f in others:
+        expect(f, Form, "the summand", "no operator; give a form, or add constants in build")
         if f.shape != first.shape:
             raise CannotBe(
                 f"adding operators whose outputs have the shapes {_show(first.shape)} and "
@@ -370,6 +408,9 @@ def vjp(form: Form, wrt: str, cotangent: Form | None = None) -> Form:
 
     Raises :class:`derive.errors.CannotBe` when ``wrt`` is read twice in a term or not at all.
     """
+    for name, given in (("form", form), ("cotangent", cotangent)):
+        if name == "form" or given is not None:
+            expect(given, Form, name, "no operator; give a form, as tensor('x', 7)")
     g = tensor("g", *form.shape) if cotangent is None else cotangent
     if g.shape != form.shape:
         raise CannotBe(

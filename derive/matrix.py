@@ -163,7 +163,7 @@ def matrix(form: Form, wrt: str, sizes: Sizes | None = None) -> Matrix:
     which the operator is not defined, and :class:`derive.errors.CannotBe` where a term reads
     ``wrt`` twice.
 
-    >>> from derive.expr import sizes as symbols
+    >>> from derive.symbols import sizes as symbols
     >>> from derive.form import tensor
     >>> from derive.operators import avg_pool
     >>> n, k = symbols("n k")

@@ -15,11 +15,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from derive.errors import DeriveError, WrongInput
-from derive.expr import FALSE, Apply, Integer, cond_symbols, expressions, offset, size
+from derive.errors import DeriveError, WrongInput, WrongType, expect, shown
+from derive.expr import FALSE, Apply, Integer, cond_symbols, expressions
 from derive.form import Form, tensor, vjp
 from derive.matrix import Matrix, matrix
 from derive.operators import OPERATORS, Operator
+from derive.symbols import offset, size
 from derive.table import undefined_at
 
 Lengths: TypeAlias = "int | Sequence[int]"
@@ -53,7 +54,8 @@ def matrix_of(
     """The symbolic matrix of an operator at concrete sizes.
 
     Args:
-        operator: its name in :data:`derive.operators.OPERATORS`.
+        operator: its name in :data:`derive.operators.OPERATORS`, or a framework's call such as
+            ``nn.Conv2d(1, 1, 3, padding=1)``, which says the rest itself.
         n: the lengths of the spatial axes of its input.
         k: the lengths of its kernel; one length is used for every axis.
         channels: ``c_in`` or ``(c_in, c_out)``; without it there is no channel axis.
@@ -71,7 +73,11 @@ def matrix_of(
 
     >>> matrix_of("correlate", n=(28, 28), k=3).shape
     (676, 784)
+    >>> matrix_of("nn.ConvTranspose1d(1, 1, 3, stride=2)", n=4).shape
+    (9, 4)
     """
+    if isinstance(operator, str) and "(" in operator:
+        return _call_matrix(operator, n, k, channels, batch, wrt, transpose, taps, options)
     op = find_operator(operator)
     if not op.tensors:
         raise WrongInput(
@@ -87,13 +93,49 @@ def matrix_of(
     sizes = _selection(op, form, taps)
     if taps is not None:
         _check_taps(k, len(_lengths(n)), taps)
+        _check_inside(matrix(form, op.tensors[0], sizes), op.name == "max_unpool", taps)
     if transpose:
         return matrix(vjp(form, operand), "g", sizes)
     return matrix(form, operand, sizes)
 
 
+def _call_matrix(
+    text: str,
+    n: Lengths,
+    k: Lengths | None,
+    channels: Lengths | None,
+    batch: int | None,
+    wrt: str | None,
+    transpose: bool,
+    taps: Sequence[int | Sequence[int]] | None,
+    options: Mapping[str, Any],
+) -> Matrix:
+    """The matrix of a framework's call."""
+    from derive.dialects.matrix import INPUT, call_form
+
+    said = [name for name, value in options.items() if value is not None]
+    said += ["taps"] if taps is not None else []
+    if said:
+        raise WrongInput(f"{said[0]}: a call says its own parameters; write it inside the call")
+    form, names = call_form(
+        text,
+        _positive(n, "n", "a length"),
+        None if k is None else _positive(k, "k", "a kernel length"),
+        () if channels is None else _positive(channels, "channels", "a number of channels"),
+        batch,
+    )
+    operand = INPUT if wrt is None else wrt
+    if operand not in names:
+        raise WrongInput(f"{text} has no operand {operand!r}; choose one of {', '.join(names)}")
+    failed = undefined_at(form, {})
+    if failed is not None:
+        raise WrongInput(f"{text}: not defined at these sizes; choose other ones")
+    return matrix(vjp(form, operand), "g") if transpose else matrix(form, operand)
+
+
 def find_operator(name: str) -> Operator:
     """The registered operator.  Raises :class:`derive.errors.WrongInput` for an unknown name."""
+    expect(name, str, "operator", "a name was expected; give one, as 'correlate'")
     if name not in OPERATORS:
         close = difflib.get_close_matches(name, OPERATORS, n=3)
         known = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(OPERATORS)}"
@@ -218,6 +260,7 @@ def _check_options(
 
 
 def _check_groups(op: Operator, groups: int, channels: Sequence[int]) -> None:
+    expect(groups, int, "groups", "a number of groups was expected; give a positive integer")
     if groups == 1:
         return
     if groups < 1:
@@ -299,7 +342,7 @@ def _selection(
             f"{op.name} is linear only for a given selection; "
             f"give the tap that wins in each of its {count} windows, counted from 0"
         )
-    rows = [_lengths(t) for t in taps]
+    rows = [_tap(t) for t in _entries(taps)]
     names = sorted(_functions(form))
     if len(rows) != count or any(len(r) != len(names) for r in rows):
         raise WrongInput(
@@ -317,12 +360,38 @@ def _selection(
 
 def _check_taps(k: Lengths | None, dims: int, taps: Sequence[int | Sequence[int]]) -> None:
     kernel = _per_axis(_lengths(k or 1), dims)
-    for tap in map(_lengths, taps):
+    for tap in map(_tap, _entries(taps)):
         if any(not 0 <= t < length for t, length in zip(tap, kernel, strict=True)):
             raise WrongInput(
                 f"tap {_show(tap)} of a kernel of length {_show(kernel)}: there is none; "
                 "taps are counted from 0"
             )
+
+
+def _check_inside(found: Matrix, columns: bool, taps: Sequence[int | Sequence[int]]) -> None:
+    """Each window takes its tap from a sample: its row (or column) of the matrix is not empty."""
+    read = {at[columns] for at in found.entries}
+    for window, tap in enumerate(map(_tap, taps)):
+        if window not in read:
+            raise WrongInput(
+                f"tap {_show(tap)} of window {window}: it lies outside of the samples; "
+                "give a tap that meets one"
+            )
+
+
+def _entries(taps: object) -> Sequence[int | Sequence[int]]:
+    if not isinstance(taps, (tuple, list, np.ndarray)):
+        raise WrongType(
+            f"taps = {shown(taps)}: a list was expected; give the tap that wins in each window"
+        )
+    return list(taps)
+
+
+def _tap(tap: int | Sequence[int]) -> tuple[int, ...]:
+    found = _lengths(tap)
+    for t in found:
+        expect(t, (int, np.integer), "taps: a tap", "an integer was expected; count from 0")
+    return found
 
 
 def _functions(form: Form) -> set[str]:

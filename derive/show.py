@@ -18,12 +18,13 @@ from derive.expr import (
     Sym,
     lift,
 )
+from derive.plain import plain
 
 
 def expr_text(e: Expr) -> str:
-    """An expression in Python's syntax.
+    """An expression in Python's syntax; ``d*k - d`` as ``d*(k - 1)``.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> n, k, s = sizes("n k s")
     >>> expr_text(2 * ((n - k) // s) + 1)
     '2*((n - k)//s) + 1'
@@ -31,7 +32,7 @@ def expr_text(e: Expr) -> str:
     if not e.terms:
         return "0"
     # positive terms first, as people write n - k rather than -k + n
-    ordered = sorted(e.terms, key=lambda mc: (not mc[0], mc[1] < 0))
+    ordered = sorted(_paired(e).terms, key=lambda mc: (not mc[0], mc[1] < 0))
     text = ""
     for monomial, c in ordered:
         # Python reads -n//s as (-n)//s
@@ -51,14 +52,15 @@ def expr_text(e: Expr) -> str:
 def cond_text(cond: Cond) -> str:
     """A condition in Python's syntax; divisibility as ``n % s == 0``.
 
-    >>> from derive.expr import divides, sizes
+    >>> from derive.expr import divides
+    >>> from derive.symbols import sizes
     >>> n, s = sizes("n s")
     >>> cond_text(divides(s, n))
     'n % s == 0'
     """
-    match cond:
+    match plain(cond):
         case Ge(e):
-            return _relation(e, ">=", "<=")
+            return _inequality(e)
         case Eq(e):
             return _equation(e, "==")
         case Not(Eq(e)):
@@ -100,7 +102,7 @@ def _top(e: Expr) -> str:
 def factored(e: Expr) -> tuple[Expr, Expr]:
     """The symbols that all terms share, and the rest: ``common * rest == e``.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> k, d = sizes("k d")
     >>> print(*factored(d*k + d), sep=" times ")
     d times k + 1
@@ -125,11 +127,51 @@ def factored(e: Expr) -> tuple[Expr, Expr]:
     return Expr({tuple(shared): 1}), Expr(rest)
 
 
-def _relation(e: Expr, sign: str, mirrored: str) -> str:
-    left, right = _sides(_with_remainder(e))
+def _inequality(e: Expr) -> str:
+    """A remainder stands alone on its side where it can: ``n % s < d``."""
+    shown = _with_remainder(e)
+    left, right = _sides(_paired(shown))
+    if shown == e:
+        if left.constant is not None and right.constant is None:
+            return f"{right} <= {left}"
+        return f"{left} >= {right}"
+    one, other = dict(left.terms).get((), 0), dict(right.terms).get((), 0)
+    if any(_is_remainder(m) for m, _ in right.terms):
+        return f"{right - 1} < {left}" if other == 1 else f"{right} <= {left}"
+    return f"{left - one} >= {right - one}"
+
+
+def _is_remainder(monomial: tuple[Atom, ...]) -> bool:
+    return any(isinstance(a, Sym) and " % " in a.name for a in monomial)
+
+
+def _relation(e: Expr, sign: str) -> str:
+    left, right = _sides(_paired(_with_remainder(e)))
     if left.constant is not None and right.constant is None:
-        return f"{right} {mirrored} {left}"
+        return f"{right} {sign} {left}"
     return f"{left} {sign} {right}"
+
+
+def _paired(e: Expr) -> Expr:
+    """``c*a*v - c*a``, for a product ``a`` and a symbol ``v``, as ``c`` times the name ``a*(v - 1)``."""
+    left = dict(e.terms)
+    found = lift(0)
+    for monomial, c in e.terms:
+        if len(monomial) < 2 or monomial not in left or not _all_symbols(monomial):
+            continue
+        for v in reversed(monomial):
+            rest = list(monomial)
+            rest.remove(v)
+            if left.get(tuple(rest)) == -c:
+                del left[monomial], left[tuple(rest)]
+                name = f"{'*'.join(map(_atom, rest))}*({_atom(v)} - 1)"
+                found = found + c * Expr({(Sym(name),): 1})
+                break
+    return Expr(left) + found
+
+
+def _all_symbols(monomial: tuple[Atom, ...]) -> bool:
+    return all(isinstance(a, Sym) and a.name.isidentifier() for a in monomial)
 
 
 def _sides(e: Expr) -> tuple[Expr, Expr]:
@@ -139,7 +181,7 @@ def _sides(e: Expr) -> tuple[Expr, Expr]:
 
 
 def _equation(e: Expr, sign: str) -> str:
-    return _divisibility(e, sign) or _relation(e, sign, sign)
+    return _divisibility(e, sign) or _relation(e, sign)
 
 
 def _divisibility(e: Expr, relation: str) -> str | None:

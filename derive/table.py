@@ -6,7 +6,7 @@ index each before anything is enumerated, so a matrix costs what its non-zero en
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from derive.decide.normal import canonical
 from derive.errors import NotSupported, WrongInput
+from derive.evaluation import holds
 from derive.expr import (
     FALSE,
     TRUE,
@@ -28,7 +29,6 @@ from derive.expr import (
     conjuncts,
     divides,
     eq,
-    holds,
     lift,
     subst_cond,
 )
@@ -271,3 +271,26 @@ def evaluate(form: Form, sizes: Sizes, tensors: Mapping[str, npt.NDArray[Any]]) 
         else:
             out[()] += sum(value)
     return out
+
+
+def values(form: Form, **tensors: Sequence[Any]) -> list[Any]:
+    """The output as nested lists, where every length of the form is a number.
+
+    Args:
+        form: an operator at concrete sizes.
+        tensors: the values of each tensor that it reads, by name, as nested lists.
+
+    Raises:
+        WrongInput: for a missing tensor, one of the wrong shape, and for lengths that are symbols.
+
+    >>> from derive.form import tensor
+    >>> from derive.operators import correlate
+    >>> values(correlate(tensor("x", 4), tensor("w", 2)), x=[1, 2, 4, 8], w=[3, 5])
+    [13, 26, 52]
+    """
+    arrays = {name: np.array(given, dtype=object) for name, given in tensors.items()}
+    out = evaluate(form, {}, arrays)
+    for at, v in np.ndenumerate(out):
+        out[at] = int(v) if v == int(v) else v
+    found: list[Any] = out.tolist()
+    return found

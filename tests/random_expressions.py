@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any, TypeAlias
-
-Amount: TypeAlias = "int | str | tuple[Amount, ...]"
+from typing import Any
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from derive.decide.verdict import Counterexample, HoldsWhen, Proved, Refuted
 from derive.derivation import instance_evidence
 from derive.document.evidence import instance_blocks, selections
 from derive.document.model import Paragraph
-from derive.expr import Apply, Cond, Sym, all_of, cond_symbols, expressions, holds
+from derive.evaluation import holds
+from derive.expr import Apply, Cond, Sym, all_of, cond_symbols, expressions
 from derive.form import Form
 from derive.numeric.crosscheck import CONFIGURATIONS, cross_check
 from derive.numeric.interpret import loop_oracle, random_tensors, run, tensors_of

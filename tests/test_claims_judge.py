@@ -24,7 +24,9 @@ from derive.claims.values import Same
 from derive.decide.equality import counterexample_at
 from derive.decide.verdict import HoldsWhen, Proved, Refuted, Undecided
 from derive.errors import WrongInput
-from derive.expr import all_of, holds, sizes
+from derive.evaluation import holds
+from derive.expr import all_of
+from derive.symbols import sizes
 
 GRADIENT = "vjp(correlate(x, w), x, g) == correlate(g, w, padding='full')"
 STRIDED = "vjp(correlate(x, w, stride=s), x, g) == conv_transpose(g, w, stride=s)"

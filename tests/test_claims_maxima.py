@@ -20,7 +20,7 @@ from derive.claims.meaning import read
 from derive.claims.values import Same
 from derive.decide.verdict import HoldsWhen, Proved, Refuted, Undecided, name
 from derive.errors import CannotBe
-from derive.expr import holds
+from derive.evaluation import holds
 from derive.numeric import loops
 from tests import brute_claims
 from tests.brute_claims import Array, Reader, Sides, Undefined, Written, sizes_up_to, unit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 import subprocess
@@ -115,7 +116,9 @@ def arguments(op: Operator, sample: dict[str, Any]) -> list[str]:
 
     shape = tuple(sample[op.tensors[0]])
     shuffles = op.name.startswith("pixel")
-    dims = sample.get("dims", len(sample.get("w", shape)) - shuffles)
+    known = inspect.signature(op.build).parameters.get("dims")
+    usual = known.default if known is not None else None
+    dims = sample.get("dims", usual or len(sample.get("w", shape)) - shuffles)
     lead, n = shape[: len(shape) - dims], shape[len(shape) - dims :]
     words = ["matrix", op.name, "--n", joined(n)]
     if "w" in op.tensors:
@@ -139,7 +142,7 @@ def arguments(op: Operator, sample: dict[str, Any]) -> list[str]:
         elif isinstance(value, tuple) and isinstance(value[0], tuple):
             words += ["--set", f"{name}={';'.join(joined(v, ',') for v in value)}"]
         else:
-            text = joined(value, ",") if isinstance(value, tuple) else str(value).lower()
+            text = joined(value, ",") if isinstance(value, tuple) else str(value)
             words += ["--set", f"{name}={text}"]
     return words
 

@@ -11,6 +11,7 @@ from derive.decide.equality import counterexample_at, decide_equal, decide_holds
 from derive.decide.solver import Answer, Law, ask, smallest, time_limit
 from derive.decide.verdict import Proved, Refuted, Undecided
 from derive.errors import CannotBe
+from derive.evaluation import holds
 from derive.expr import (
     FALSE,
     Cond,
@@ -25,7 +26,6 @@ from derive.expr import (
     divides,
     eq,
     expressions,
-    holds,
     iff,
     implies,
     indicator,
@@ -34,10 +34,6 @@ from derive.expr import (
     minimum,
     ne,
     negate,
-    offset,
-    size,
-    sizes,
-    symbol,
 )
 from derive.form import Form, Value, build, sigma, tensor, vjp
 from derive.operators import (
@@ -51,6 +47,7 @@ from derive.operators import (
     sum_pool,
     zero_insert,
 )
+from derive.symbols import offset, size, sizes, symbol
 
 BOUND = 9
 

@@ -20,7 +20,6 @@ from derive.derivation import (
     sum_latex,
 )
 from derive.errors import CannotBe
-from derive.expr import sizes
 from derive.form import Form, tensor, vjp
 from derive.matrix import matrix, same
 from derive.operators import (
@@ -36,6 +35,7 @@ from derive.operators import (
     zero_insert,
 )
 from derive.structures import Toeplitz
+from derive.symbols import sizes
 from derive.theorems.gradient_input import input_gradient_general
 from derive.theorems.model import Equal
 

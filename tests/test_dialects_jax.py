@@ -17,11 +17,11 @@ from derive.decide.verdict import Proved, Refuted
 from derive.dialects.layer import apply, outline
 from derive.dialects.registry import CALLS, load, read_layer
 from derive.errors import NotSupported, WrongInput
-from derive.expr import sizes
 from derive.form import tensor
 from derive.numeric import plan_runner
 from derive.numeric.frameworks import integers
 from derive.numeric.frameworks.jax_draws import DRAWS
+from derive.symbols import sizes
 
 Ints = tuple[int, ...]
 GROUPED = (
@@ -107,7 +107,8 @@ REFUSED = [
     ),
     (
         "lax.conv(x, w, (2, 0), 'SAME')",
-        "window_strides = 0: window_strides is at least 1; give 1 or more",
+        "window_strides = 0: window_strides is at least 1 (expects window to have positive "
+        "stride); give 1 or more",
     ),
     ("lax.conv(x, w, (1, 1), 'FULL')", "Unrecognized padding type: expected 'VALID', 'SAME', or"),
     (

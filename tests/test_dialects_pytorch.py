@@ -13,11 +13,12 @@ from derive.dialects.calls import Name, read_calls
 from derive.dialects.layer import apply, fitted, outline
 from derive.dialects.registry import bind, find, layer_of, read_layer
 from derive.errors import NotSupported, WrongInput
-from derive.expr import holds, size
+from derive.evaluation import holds
 from derive.form import tensor, vjp
 from derive.numeric import plan_runner
 from derive.numeric.frameworks import integers
 from derive.numeric.frameworks.pytorch_draws import DRAWS
+from derive.symbols import size
 from derive.table import evaluate, shape_at
 
 SHAPES: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = [
@@ -69,13 +70,17 @@ REFUSED: list[tuple[str, tuple[int, ...], str]] = [
     (
         "nn.Conv2d(3, 16, 3, strides=2)",
         (1, 3, 8, 8),
-        "nn.Conv2d: there is no argument 'strides'; did you mean 'stride'?",
+        (
+            "nn.Conv2d: there is no argument 'strides' (PyTorch says: got an unexpected keyword "
+            "argument 'strides'); did you mean 'stride'?"
+        ),
     ),
     (
         "nn.Conv2d(3, 16)",
         (1, 3, 8, 8),
         (
-            "nn.Conv2d: missing the argument: 'kernel_size'; it is called as "
+            "nn.Conv2d: missing the argument: 'kernel_size' (PyTorch says: missing 1 required "
+            "positional argument: 'kernel_size'); it is called as "
             "nn.Conv2d(in_channels, out_channels, kernel_size, stride=1, padding=0"
         ),
     ),
@@ -120,7 +125,7 @@ REFUSED: list[tuple[str, tuple[int, ...], str]] = [
         "nn.ConvTranspose1d(2, 4, 3, stride=2)(x, output_size=(20,))",
         (1, 2, 4),
         (
-            "nn.ConvTranspose1d: output_size = 20: PyTorch refuses it (valid sizes range from 9 to 10); "
+            "nn.ConvTranspose1d: output_size = 20: PyTorch refuses it (valid sizes range from [9] to [10]); "
             "give a length in that range"
         ),
     ),
@@ -142,14 +147,14 @@ REFUSED: list[tuple[str, tuple[int, ...], str]] = [
     (
         "nn.ConvTranspose1d(2, 4, 3, padding_mode='reflect')",
         (1, 2, 4),
-        "only 'zeros' padding mode is supported for a transposed convolution",
+        'Only "zeros" padding mode is supported for ConvTranspose1d',
     ),
     (
         "nn.MaxPool2d(3, padding=2)",
         (1, 3, 8, 8),
         (
-            "padding = 2: PyTorch refuses it (pad should be at most half of the kernel size, "
-            "which is 3); give at most 1, or pad before with F.pad"
+            "padding = 2 with kernel_size = 3: PyTorch refuses it (pad should be at most half of "
+            "effective kernel size); give at most 1, or pad before with F.pad"
         ),
     ),
     (
@@ -177,38 +182,42 @@ REFUSED: list[tuple[str, tuple[int, ...], str]] = [
     (
         "nn.Fold((4, 5), 2)",
         (1, 8, 11),
-        "11 columns: PyTorch refuses them (an output of 4 × 5 has 12 sliding blocks); give 12",
+        (
+            "11 columns for an output of 4 × 5: PyTorch refuses them (expected size of input's "
+            "dimension 2 to match the calculated number of sliding blocks); give 12"
+        ),
     ),
     (
         "nn.Unfold((3,))",
         (1, 3, 8, 8),
-        "kernel_size has 1 values: PyTorch refuses it (it is expected that kernel_size equals 2)",
+        "kernel_size has 1 values: PyTorch refuses it (It is expected kernel_size equals to 2, "
+        "but got size 1)",
     ),
     (
         "nn.PixelShuffle(2)",
         (1, 6, 4, 4),
         (
-            "6 channels: PyTorch refuses them (the 'channel' dimension must be divisible by the square "
-            "of upscale_factor, 4); give a multiple of 4"
+            "6 channels: PyTorch refuses them (expects its input's 'channel' dimension to be "
+            "divisible by the square of upscale_factor); give a multiple of 4"
         ),
     ),
     (
         "nn.PixelUnshuffle(2)",
         (1, 6, 4, 5),
-        "a length of 5: PyTorch refuses it (height and width must be divisible by downscale_factor, 2)",
+        "a width of 5: PyTorch refuses it (expects width to be divisible by downscale_factor)",
     ),
     (
         "F.interpolate(x, size=4, scale_factor=2)",
         (1, 6, 4, 5),
-        "size and scale_factor: both are given, and PyTorch takes exactly one of them; give one",
+        "size and scale_factor: both are given, and PyTorch takes exactly one of them (only one of",
     ),
     ("nn.Upsample()", (1, 6, 4, 5), "size and scale_factor: neither is given"),
     (
         "F.interpolate(x, size=4, align_corners=True)",
         (1, 6, 4, 5),
         (
-            "align_corners with mode = 'nearest': PyTorch refuses it (it can only be set with the "
-            "interpolating modes linear, bilinear, bicubic and trilinear); leave it out"
+            "align_corners with mode = 'nearest': PyTorch refuses it (align_corners option can only "
+            "be set with the interpolating modes: linear | bilinear | bicubic | trilinear); leave it out"
         ),
     ),
     (
@@ -219,13 +228,13 @@ REFUSED: list[tuple[str, tuple[int, ...], str]] = [
     (
         "F.interpolate(x, scale_factor=0.1)",
         (1, 6, 4, 5),
-        "an output length of 0: PyTorch refuses it (input and output sizes should be greater than 0)",
+        "an output length of 0: PyTorch refuses it (Input and output sizes should be greater than 0)",
     ),
     (
         "F.pad(x, (1, 2, 3))",
         (1, 6, 4, 5),
         (
-            "pad has 3 values: PyTorch refuses it (padding length must be divisible by 2); "
+            "pad has 3 values: PyTorch refuses it (Padding length must be divisible by 2); "
             "give two for each axis, the last axis first"
         ),
     ),
@@ -234,11 +243,15 @@ REFUSED: list[tuple[str, tuple[int, ...], str]] = [
         (1, 6, 4),
         "mode = 'reflect101': PyTorch knows constant",
     ),
-    ("F.pad(x, (1, 2), 'reflect', 3)", (1, 6, 4), "the mode doesn't take in a value argument"),
+    (
+        "F.pad(x, (1, 2), 'reflect', 3)",
+        (1, 6, 4),
+        'Padding mode "reflect" doesn\'t take in value argument',
+    ),
     (
         "nn.MaxUnpool1d(2)(x, indices, output_size=(7,))",
         (1, 2, 2),
-        "output_size = 7: PyTorch refuses it (it must be between 2 and 6, neither included)",
+        "output_size = 7: PyTorch refuses it (dim 0 must be between 2 and 6), and neither of the two",
     ),
     (
         "nn.ConvTranspose1d(1, 1, 3)(x, output_size=(1, 1, 9))",
@@ -248,13 +261,14 @@ REFUSED: list[tuple[str, tuple[int, ...], str]] = [
     (
         "nn.ReflectionPad1d((1, 1, 1, 1))",
         (3, 7),
-        "4 amounts for an input with 2 axes: PyTorch refuses them in this mode; give at most 2",
+        "4 amounts for an input with 2 axes: PyTorch refuses them in this mode (Padding size 4 is "
+        "not supported for 2D input tensor); give at most 2",
     ),
     ("nn.LPPool2d(2, (3,))", (1, 1, 7, 7), "kernel_size has 1 values for 2 spatial axes: PyTorch"),
     ("nn.LPPool1d(2, (3,))", (1, 1, 7), "PyTorch refuses a tuple here"),
     ("nn.Linear(6, 4)", (2, 8), "the input has 8 features but in_features = 6; give 6 features"),
     ("nn.BatchNorm2d(6)", (2, 8, 4, 4), "the input has 8 channels but num_features = 6"),
-    ("nn.GroupNorm(3, 8)", (2, 8, 4, 4), "num_channels must be divisible by num_groups"),
+    ("nn.GroupNorm(3, 8)", (2, 8, 4, 4), "num_channels (8) must be divisible by num_groups (3)"),
     (
         "nn.Conv2D(3, 16, 3)",
         (1, 3, 8, 8),

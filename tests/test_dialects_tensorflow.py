@@ -13,9 +13,9 @@ from derive import conformance
 from derive.dialects.layer import outline
 from derive.dialects.registry import read_layer
 from derive.errors import NotSupported, WrongInput
-from derive.expr import size
 from derive.form import tensor
 from derive.numeric.plan_runner import forward, gradients, prepare
+from derive.symbols import size
 from derive.table import evaluate
 
 Shape = tuple[int, ...]
@@ -211,13 +211,13 @@ def test_resize_at_half_pixels() -> None:
 MESSAGES = [
     (
         "tf.nn.conv2d(x, w, strides=0, padding='SAME')",
-        "tf.nn.conv2d: strides = 0: strides must be positive; give 1 or more",
+        "tf.nn.conv2d: strides = 0: strides must be positive (Stride must be > 0); give 1 or more",
     ),
     (
         "tf.nn.conv2d(x, w, strides=1, padding='same')",
         (
-            "tf.nn.conv2d: padding = 'same': TensorFlow takes 'SAME' or 'VALID' or explicit amounts; "
-            "write 'SAME'"
+            "tf.nn.conv2d: padding = 'same': TensorFlow takes 'SAME' or 'VALID' or explicit amounts "
+            "(is not in the list of allowed values); write 'SAME'"
         ),
     ),
     (
@@ -241,41 +241,42 @@ MESSAGES = [
     (
         "tf.nn.conv2d(x, w, 1, [[0, 0], [1, 1], [0, 0], [0, -1]])",
         (
-            "tf.nn.conv2d: padding = [0, -1]: all elements of explicit paddings are nonnegative; "
-            "crop with a slice"
+            "tf.nn.conv2d: padding = [0, -1]: TensorFlow refuses it (All elements of "
+            "explicit_paddings must be nonnegative); crop with a slice"
         ),
     ),
     (
         "tf.nn.conv2d(x, w, 1, [[0, 0], [1, 1], [0, 0], [0, 1]])",
         (
-            "tf.nn.conv2d: padding = [0, 1] along C: nonzero explicit padding is not supported in the "
-            "batch and channels; give [0, 0] there"
+            "tf.nn.conv2d: padding = [0, 1] along C: TensorFlow refuses it (Nonzero explicit padding in "
+            "the batch or depth dimensions is not supported); give [0, 0] there"
         ),
     ),
     (
         "tf.nn.convolution(x, w, 2, 'SAME', dilations=2)",
         (
-            "tf.nn.convolution: strides and dilations: strides > 1 are not supported in conjunction with "
-            "dilations > 1; make one of them 1"
+            "tf.nn.convolution: strides and dilations: `strides > 1` not supported in "
+            "conjunction with `dilation_rate > 1`; make one of them 1"
         ),
     ),
     (
         "tf.nn.depthwise_conv2d(x, w, [1, 1, 2, 1], 'SAME')",
         (
-            "tf.nn.depthwise_conv2d: strides = 1, 2: the current implementation only supports equal "
-            "length strides in the row and column dimensions; make them equal"
+            "tf.nn.depthwise_conv2d: strides = 1, 2: TensorFlow refuses it (Current "
+            "implementation only supports equal length strides in the row and column dimensions); make them equal"
         ),
     ),
     (
         "tf.nn.pool(x, [2], 'MAX', padding='SAME', dilations=[2])",
         (
-            "tf.nn.pool: padding = 'SAME' with dilations > 1: pooling with 'SAME' padding is not "
-            "implemented for them; pad by hand and give 'VALID'"
+            "tf.nn.pool: padding = 'SAME' with dilations > 1: TensorFlow refuses it (pooling with "
+            "'SAME' padding is not implemented for `dilation_rate` > 1); pad by hand and give 'VALID'"
         ),
     ),
     (
         "tf.nn.depth_to_space(x, 1)",
-        "tf.nn.depth_to_space: block_size = 1: it must be greater than 1; give 2 or more",
+        "tf.nn.depth_to_space: block_size = 1: TensorFlow refuses it (must be at least minimum 2); "
+        "give 2 or more",
     ),
     (
         "tf.pad(x, [[0, 0], [1, 1], [0, 0], [0, 0]], 'EDGE')",
@@ -283,11 +284,17 @@ MESSAGES = [
     ),
     (
         "tf.image.resize(x, 3)",
-        "tf.image.resize: size must be of 2 values, [new_height, new_width]; give both",
+        (
+            "tf.image.resize: size = 3: TensorFlow refuses it ('size' must be a 1-D Tensor of 2 "
+            "elements: new_height, new_width); give both"
+        ),
     ),
     (
         "tf.nn.conv2d(x, w, stride=2, padding='SAME')",
-        "tf.nn.conv2d: there is no argument 'stride'; did you mean 'strides'?",
+        (
+            "tf.nn.conv2d: there is no argument 'stride' (TensorFlow says: Got an unexpected keyword "
+            "argument 'stride'); did you mean 'strides'?"
+        ),
     ),
 ]
 
@@ -314,7 +321,7 @@ SHAPE_MESSAGES = [
         {"filters": (3, 3, 2, 5)},
         (
             "output_shape asks for the length 7, from which a convolution with padding = 'SAME' does not "
-            "give the 3 of the input; give 5 … 6"
+            "give the 3 of the input (Size of out_backprop doesn't match computed); give 5 … 6"
         ),
     ),
     (
@@ -336,7 +343,8 @@ SHAPE_MESSAGES = [
         "tf.nn.space_to_depth(x, 2)",
         (1, 4, 5, 1),
         {},
-        "the image's 4 rows and 5 columns should be divisible by block_size = 2; pad or crop it",
+        "block_size = 2: TensorFlow refuses it (Image width 5 and height 4 should be divisible by "
+        "block_size: 2); pad or crop the image",
     ),
 ]
 

@@ -20,7 +20,8 @@ from derive.claims.reduce import COMPARE
 from derive.claims.values import About, Both, Everywhere, Exists, Negation, Same, Statement
 from derive.decide.equality import function_tables, sizes_with_sum
 from derive.decide.verdict import HoldsWhen, Proved, Refuted, Verdict
-from derive.expr import Cond, Sym, all_of, cond_symbols, holds, lift
+from derive.evaluation import holds
+from derive.expr import Cond, Sym, all_of, cond_symbols, lift
 from derive.form import Form
 from derive.numeric import loops
 from derive.numeric.interpret import naive_sum, random_tensors, run, tensors_of

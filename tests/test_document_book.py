@@ -22,11 +22,11 @@ from derive.document.tex import compile_tex, find_tex_engine, overfull
 from derive.document.text import escape_latex, for_html, for_latex, for_markdown, mathml
 from derive.document.theorem import summary_box, theorem_document
 from derive.errors import WrongInput
-from derive.expr import offset, sizes
 from derive.form import tensor, vjp
 from derive.matrix import matrix
 from derive.operators import OPERATORS, correlate, flip, pad, zero_insert
 from derive.prove import Proof, prove
+from derive.symbols import offset, sizes
 from derive.theorems import load
 
 NASTY = r"a & b < c > d % e # f _ g ^ h ~ i \ j { k } $n_{lo}$ “q” · ≥ → 𝔘"
@@ -133,10 +133,6 @@ def test_an_unnamed_form_gets_a_letter_once() -> None:
 
 
 # -- verdicts ------------------------------------------------------------------------------------
-
-
-def _texts(d: Document) -> str:
-    return latex.single(d) + html.pages(make_book([]))["index.html"] + markdown.page(d)
 
 
 def test_a_failed_proof_cannot_be_shown_as_a_proof(proofs: list[Proof]) -> None:

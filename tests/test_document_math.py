@@ -23,6 +23,7 @@ from derive.document.sums import (
     size_names,
     sum_lines,
 )
+from derive.evaluation import holds
 from derive.expr import (
     Cond,
     Div,
@@ -34,15 +35,13 @@ from derive.expr import (
     between,
     divides,
     eq,
-    holds,
     maximum,
     minimum,
     ne,
-    offset,
-    sizes,
 )
 from derive.form import Form, build, tensor, vjp
 from derive.operators import OPERATORS, avg_pool, correlate, flip, max_pool, zero_insert
+from derive.symbols import offset, sizes
 from derive.table import evaluate, shape_at
 
 # -- a reader of the printed LaTeX ---------------------------------------------------------------

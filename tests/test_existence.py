@@ -13,9 +13,10 @@ from derive.claims.meaning import read
 from derive.claims.values import Exists
 from derive.decide.longer import last_length
 from derive.decide.verdict import Proved, Refuted
-from derive.expr import Sym, size
+from derive.expr import Sym
 from derive.form import tensor
 from derive.operators import correlate, flip
+from derive.symbols import size
 from derive.table import evaluate
 
 Array = npt.NDArray[Any]

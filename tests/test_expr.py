@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from derive.errors import WrongInput
+from derive.evaluation import holds
 from derive.expr import (
     FALSE,
     TRUE,
@@ -29,7 +30,6 @@ from derive.expr import (
     cond_symbols,
     divides,
     eq,
-    holds,
     iff,
     implies,
     indicator,
@@ -39,12 +39,9 @@ from derive.expr import (
     minimum,
     ne,
     negate,
-    offset,
-    size,
-    sizes,
     subst_cond,
-    symbol,
 )
+from derive.symbols import offset, size, sizes, symbol
 
 N, K, S = sizes("n k s")
 P, Q = offset("p"), offset("q")

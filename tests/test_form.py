@@ -12,7 +12,6 @@ import pytest
 from derive.decide.equality import decide_equal
 from derive.decide.verdict import Proved, Refuted
 from derive.errors import CannotBe, DeriveError
-from derive.expr import offset, size, sizes
 from derive.form import Form, Ratio, add, build, constant, sigma, substitute, tensor, vjp
 from derive.operators import (
     avg_pool,
@@ -31,6 +30,7 @@ from derive.operators import (
     sum_pool,
     zero_insert,
 )
+from derive.symbols import offset, size, sizes
 from derive.table import evaluate
 
 N, K = sizes("n k")

@@ -9,7 +9,7 @@ import pytest
 
 from derive.decide.equality import decide_equal
 from derive.decide.verdict import Proved
-from derive.expr import holds
+from derive.evaluation import holds
 from derive.form import add, substitute, tensor, vjp
 from derive.numeric.interpret import loop_oracle, naive_sum, run
 from derive.operators import OPERATORS, scale

@@ -12,7 +12,6 @@ import sympy
 
 from derive import matrix as m
 from derive.errors import CannotBe, WrongInput
-from derive.expr import sizes
 from derive.form import Form, tensor
 from derive.matrix import Matrix, identity, kronecker, matrix, same, to_html, to_latex, to_text
 from derive.operators import (
@@ -24,6 +23,7 @@ from derive.operators import (
     max_pool,
     scale,
 )
+from derive.symbols import sizes
 from derive.table import evaluate
 
 LETTERS = {"x": 3, "w": 7, "y": 5, "c": 11}

@@ -19,21 +19,8 @@ from derive.decide.presburger import (
 )
 from derive.decide.verdict import Proved, Refuted
 from derive.errors import CannotBe, NotSupported, WrongInput
-from derive.expr import (
-    FALSE,
-    TRUE,
-    Cond,
-    Expr,
-    all_of,
-    any_of,
-    cond_symbols,
-    divides,
-    eq,
-    holds,
-    negate,
-    offset,
-    sizes,
-)
+from derive.evaluation import holds
+from derive.expr import FALSE, TRUE, Cond, Expr, all_of, any_of, cond_symbols, divides, eq, negate
 from derive.form import Form, tensor, vjp
 from derive.operators import (
     avg_pool,
@@ -50,6 +37,7 @@ from derive.operators import (
     zero_insert,
 )
 from derive.shapes import conv_length
+from derive.symbols import offset, sizes
 from derive.table import undefined_at
 
 n, k, s, d, a, b = sizes("n k s d a b")

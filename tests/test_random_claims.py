@@ -17,7 +17,9 @@ import pytest
 
 from derive.claims.judge import Judgment, judge
 from derive.decide.verdict import Counterexample, HoldsWhen, Proved, Refuted, Verdict, name
-from derive.expr import eq, holds, size
+from derive.evaluation import holds
+from derive.expr import eq
+from derive.symbols import size
 from tests.brute_claims import BOUNDS, FUNCTIONS, Fact, Sides, Written, sizes_up_to
 from tests.random_claims import claims
 

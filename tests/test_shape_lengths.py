@@ -8,7 +8,9 @@ import pytest
 
 from derive.dialects.lengths import Lengths, condition, lengths_where, preimages
 from derive.errors import NotSupported
-from derive.expr import TRUE, Cond, Expr, all_of, any_of, divides, holds, lift, maximum, size
+from derive.evaluation import holds
+from derive.expr import TRUE, Cond, Expr, all_of, any_of, divides, lift, maximum
+from derive.symbols import size
 
 N = size("n")
 TOP = 400

@@ -17,20 +17,7 @@ import z3
 from derive import shapes
 from derive.decide.equality import decide_holds
 from derive.decide.verdict import Proved, Refuted
-from derive.expr import (
-    Cond,
-    Expr,
-    all_of,
-    between,
-    ceil_div,
-    eq,
-    iff,
-    implies,
-    lift,
-    offset,
-    sizes,
-    symbol,
-)
+from derive.expr import Cond, Expr, all_of, between, ceil_div, eq, iff, implies, lift
 from derive.form import Form, tensor
 from derive.operators import (
     avg_pool,
@@ -42,6 +29,7 @@ from derive.operators import (
     pixel_unshuffle,
     sum_pool,
 )
+from derive.symbols import offset, sizes, symbol
 
 n, k, s, d, e, m = sizes("n k s d e m")
 lo, hi, r = symbol("p_lo", 0), symbol("p_hi", 0), symbol("r", 0)

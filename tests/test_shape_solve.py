@@ -17,7 +17,8 @@ from derive.dialects.calls import read_calls
 from derive.dialects.chain import run
 from derive.dialects.solve import Solutions, put
 from derive.errors import NotSupported, WrongInput
-from derive.expr import all_of, cond_symbols, holds
+from derive.evaluation import holds
+from derive.expr import all_of, cond_symbols
 
 CONV = "nn.Conv1d(2, 4, k, stride=s, padding=p, dilation=d)"
 BACK = "nn.ConvTranspose1d(2, 4, k, stride=s, padding=p, output_padding=r, dilation=d)"

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import pytest
 
+import derive.claims.judge as judge_module
+from derive.claims.judge import judge
+from derive.claims.look import operators, truth_at
+from derive.claims.values import Same, Statement
+from derive.decide import solver
 from derive.decide.equality import counterexample_at, small_sizes
-from derive.decide.verdict import HoldsWhen
-from derive.decide.weakest import find_condition, find_equivalent, simplify
+from derive.decide.simplify import simplify
+from derive.decide.verdict import HoldsWhen, Proved, Refuted
+from derive.decide.weakest import find_condition, find_equivalent
 from derive.errors import CannotBe
-from derive.expr import (
-    FALSE,
-    TRUE,
-    Cond,
-    Sym,
-    all_of,
-    any_of,
-    cond_symbols,
-    divides,
-    eq,
-    holds,
-    maximum,
-    offset,
-    sizes,
-    symbol,
-)
+from derive.evaluation import holds
+from derive.expr import FALSE, TRUE, Cond, Sym, all_of, any_of, cond_symbols, divides, eq, maximum
 from derive.form import Form, tensor, vjp
 from derive.operators import (
     adaptive_avg_pool,
@@ -49,6 +42,7 @@ from derive.operators import (
     zero_insert,
 )
 from derive.shapes import conv_length, conv_transpose_length, same_length
+from derive.symbols import offset, sizes, symbol
 
 n, k, s, d, m, t, u = sizes("n k s d m t u")
 p, q, r = (symbol(name, 0) for name in "pqr")
@@ -431,3 +425,126 @@ def test_contradictory_hypotheses_are_an_error() -> None:
 def test_what_the_hypotheses_say_is_left_out() -> None:
     both = any_of(all_of(eq(k, s), divides(s, n), n >= k), all_of(eq(k, 2), k >= 3))
     assert str(simplify(both, (n >= s,))) == "k == s and n % s == 0"
+
+
+# -- claims in the words of the language: more axes, counts, selections, a busy machine --------------
+
+
+EXACT = [
+    (
+        "conv_transpose(x[n1, n2], w[k1, k2], padding='same') == correlate(x, w, padding='same')",
+        "(k1 == 1 or n1 == 1) and (k2 == 1 or n2 == 1)",
+    ),
+    (
+        (
+            "vjp(correlate(x[n1, n2], w[k1, k2], padding='same'), x, g) == "
+            "correlate(g, flip(w), padding='same')"
+        ),
+        "k1 % 2 == 1 and k2 % 2 == 1",
+    ),
+    ("disjoint(conv_transpose(x, w, stride=3, dilation=2))", "k <= 3 or n <= 2"),
+    ("disjoint(conv_transpose(x, w, stride=2*d, dilation=d))", "n == 1 or k <= 2"),
+    (
+        (
+            "vjp(correlate(x, w, stride=s, padding=p, dilation=d), w, g) == "
+            "correlate(x, g, stride=d, padding=p, dilation=s)"
+        ),
+        "(n + 2*p - d*(k - 1) - 1) % s < d",
+    ),
+    ("vjp(max_pool(x, k), x, g) == nearest_upsample(g, k)", "k == 1"),
+    (
+        (
+            "vjp(max_pool(x, k, stride=s), x, g) == "
+            "mask(max_pool(x, k, stride=s)) * nearest_upsample(g, k)"
+        ),
+        "k == n or (k == s and n % s == 0)",
+    ),
+    ("max_pool(x, k) == avg_pool(x, k)", "k == 1"),
+    ("not max_pool(x, k) == avg_pool(x, k)", "k >= 2"),
+    ("not disjoint(conv_transpose(x, w, stride=2))", "k >= 3 and n >= 2"),
+]
+
+
+@pytest.mark.parametrize(("text", "condition"), EXACT)
+def test_the_exact_condition_of_a_claim(text: str, condition: str) -> None:
+    """It reads like this, and it is the truth at every small size, computed from the definitions."""
+    found = judge(text)
+    assert isinstance(found.verdict, HoldsWhen)
+    assert str(found.verdict.condition) == condition
+    statement = found.claim.statement
+    facts = all_of(*found.claim.hypotheses, *found.claim.requires, *found.assumed)
+    spoken = {s for f in operators(statement) for s in f.sizes()} | cond_symbols(facts)
+    parameters = sorted(spoken, key=lambda e: e.name)
+    looked = 0
+    for point in small_sizes(parameters, 9):
+        if looked == 150 or not holds(facts, point):
+            continue
+        looked += 1
+        assert true_at(statement, point) == bool(holds(found.verdict.condition, point)), point
+    assert looked >= 20
+
+
+def true_at(statement: Statement, point: dict[str, int]) -> bool:
+    if isinstance(statement, Same) and not statement.free_taps:
+        refuted = counterexample_at(statement.left, statement.right, point, statement.laws)
+        return refuted is None
+    return truth_at(statement, point, solver=True) is True
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (f"{EXACT[0][0]} iff {EXACT[0][1]}", Proved),
+        (f"{EXACT[0][0]} iff k1 == 1 and k2 == 1", Refuted),
+        (f"{EXACT[4][0]} iff conv_remainder(n, k, s, d, 1, p, p) < d", Proved),
+        (f"{EXACT[4][0]} iff conv_remainder(n, k, s, d, 1, p, p) <= d", Refuted),
+        ("not disjoint(conv_transpose(x, w, stride=2)) for n >= 2, k >= 3", Proved),
+        ("not covered(conv_transpose(x, w[1], stride=2)) for n >= 2", Proved),
+        ("not max_pool(x, k) == avg_pool(x, k) for k >= 2", Proved),
+    ],
+)
+def test_a_stated_condition_is_decided(text: str, verdict: type) -> None:
+    assert isinstance(judge(text).verdict, verdict)
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        (
+            (
+                "correlate(x, box(k)/k, stride=s, padding='same') == "
+                "avg_pool(x, k, stride=s, padding='same', count_include_pad=False)"
+            ),
+            "(n - 1) % s >= k - 1",
+        ),
+        (
+            (
+                "correlate(x, w[2*h + 1], stride=s, padding='same') == "
+                "correlate(x, w, stride=s, padding=h)"
+            ),
+            "(n - 1) % s == 0",
+        ),
+    ],
+)
+@pytest.mark.parametrize("pace", [1, 4])
+def test_a_slow_machine_finds_the_same_condition(
+    text: str, condition: str, pace: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock runs ``pace`` times as fast; the work is counted in steps, so nothing changes."""
+    clock = time.monotonic
+    monkeypatch.setattr(solver.time, "monotonic", lambda: pace * clock())
+    found = judge(text).verdict
+    assert isinstance(found, HoldsWhen)
+    assert str(found.condition) == condition
+
+
+def test_what_is_true_at_some_sizes_is_not_told_as_false_at_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where no exact condition is found, that it is true at some sizes is said."""
+    monkeypatch.setattr(judge_module, "find_condition", lambda *_, **__: None)
+    told = str(judge("correlate(x, w) == convolve(x, w)"))
+    assert told.startswith("refuted (false for some sizes)\n")
+    assert "true at some sizes, such as k = 1, n = 1; the exact condition was not found" in told
+    never = str(judge("correlate(x[4], w[2]) == x"))
+    assert never.startswith("refuted\n")

@@ -108,7 +108,7 @@ def framework_call(value: Evaluate, names: Names, node: ast.Call, dialect: str =
         source = operand(value, names, node.args[0])
         text = ast.unparse(inner)
         written = Call(name, plain, tuple(keywords.items()), text, (Name("x"), *more), later)
-        return framework.on_layer(spec, written, source, names, id(node))
+        return framework.on_layer(spec, written, source, names, id(inner))
     words = {k.arg: k.value for k in node.keywords if k.arg is not None}
     stand_in: dict[str, Any] = dict.fromkeys(words, 1)
     spec = framework.meant(name, [1] * len(node.args), stand_in, dialect)
@@ -118,8 +118,8 @@ def framework_call(value: Evaluate, names: Names, node: ast.Call, dialect: str =
     operands: dict[str, Op | Unknown] = {}
     arguments: list[Any] = []
     given: dict[str, Any] = {}
-    for key, inside in [*enumerate(node.args), *words.items()]:
-        place = key
+    places: list[tuple[int | str, ast.expr]] = [*enumerate(node.args), *words.items()]
+    for place, inside in places:
         entry: Any
         if place in tensors and not (isinstance(inside, ast.Constant) and inside.value is None):
             operands[tensors[place]] = operand(value, names, inside)

@@ -30,13 +30,14 @@ from derive.dialects.layer import (
 )
 from derive.dialects.registry import Spec, find, layer_of, named, spelled
 from derive.errors import DeriveError, WrongInput
-from derive.expr import FALSE, TRUE, All, Cond, Eq, Expr, Sym, lift, symbol
+from derive.expr import FALSE, TRUE, All, Cond, Eq, Expr, Sym, lift
 from derive.form import tensor
+from derive.symbols import symbol
 
 MAX_STEPS = 16  # of solving for the lengths of tensors without a declared shape
 SOLVED_FIRST = "ICOMNDHW"  # which of them a requirement tells, in this order
 LENGTHS = {"O": "c_out", "I": "c_in", "M": "c_m", "D": "k_d", "H": "k_h", "W": "k_w"}
-GRADIENT_AXES = {
+GRADIENT_AXES: dict[str, str | int | None] = {
     "N": "I",
     "C": "O",
 }  # of the gradient by a filter: its batch is that filter's input
@@ -182,9 +183,9 @@ def _shapes(layer: Layer, source: Op | Unknown, others: Operands, names: Names) 
         {p: _operand_shape(o) for p, o in others.items()},
     )
     for operand in plan.operands:  # a bias is as long as the kernel says
-        o = others.get(operand.name)
-        if isinstance(o, Unknown) and len(o.axes) == 1:
-            o.shape = operand.shape
+        bias = others.get(operand.name)
+        if isinstance(bias, Unknown) and len(bias.axes) == 1:
+            bias.shape = operand.shape
 
 
 def _letters(layer: Layer, x: Shape, others: Operands) -> dict[str, str]:
@@ -276,7 +277,8 @@ def _roles(operand: Operand) -> str:
     found = [lengths.get(e, "") for e in shape[:2]]
     if sorted(found) != ["I", "O"]:
         return axes
-    return axes.translate(str.maketrans({found[0]: "O", found[1]: "I"}))
+    roles: dict[str, str | int | None] = {found[0]: "O", found[1]: "I"}
+    return axes.translate(str.maketrans(roles))
 
 
 def _placed(o: Op | Unknown, axes: str, names: Names) -> Op:

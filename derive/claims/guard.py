@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from derive.claims.files import Entry
+from derive.claims.program import is_program
 from derive.claims.report import Row, make_row, stopped, wrong
 from derive.errors import CannotBe, DeriveError
 
@@ -72,6 +73,28 @@ def judge_entries(
     return outcomes
 
 
+def parts(entries: Sequence[Entry], job: Job) -> list[Entry]:
+    """The entries with a program in the place of which its claims stand, one by one.
+
+    A program is read in a process of its own; where that takes too long it stays one entry.
+    """
+    found: list[Entry] = []
+    with _Worker(job, _serve_parts) as worker:
+        for entry in entries:
+            found += worker.part(entry) if is_program(entry.claim) else (entry,)
+    return found
+
+
+def _serve_parts(pipe: Connection, job: Job) -> None:
+    from derive.claims.derived import parted
+
+    _bound_memory()
+    pipe.send((False, None))
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            pipe.send(parted(pipe.recv()))
+
+
 class _Worker:
     """The process, started when it is needed and replaced after it was stopped."""
 
@@ -102,6 +125,20 @@ class _Worker:
             self.process.join()
             self.pipe.close()
             self.process = None
+
+    def part(self, entry: Entry) -> tuple[Entry, ...]:
+        """The claims of a program; the program itself where that is not known in time."""
+        try:
+            if self.process is None:
+                self._start()
+                self._wait(time.monotonic() + STARTING, lambda: None)
+            self.pipe.send(entry)
+            if self.pipe.poll(self.job.seconds):
+                return tuple(self.pipe.recv())
+        except (EOFError, OSError):
+            pass
+        self._stop()
+        return (entry,)
 
     def judge(self, entry: Entry, tick: Callable[[], None]) -> Outcome:
         """Judge one claim; what is known when the time is over is the outcome."""
@@ -155,8 +192,8 @@ def _so_far(entry: Entry, known: Outcome | None, fact: str, spent: float) -> Row
     if known.row["verdict"] == "undecided":
         return stopped(entry, fact, spent, known.row["checked"] or "nothing")
     row = known.row
-    if not row["note"]:  # one that says that it is true at some sizes speaks of the limit as well
-        row["note"] = f"{fact} before it was known for which sizes it is true"
+    told = f"; {row['note']}" if row["note"] else ""  # that it is true at some sizes
+    row["note"] = f"{fact} before it was known for which sizes it is true{told}"
     row["seconds"] = round(spent, 3)
     return row
 
@@ -226,7 +263,11 @@ def stages(
         yield Outcome(stopped(entry, fact, time.perf_counter() - start))
         return
     yield Outcome(row)
-    if job.repair and row["verdict"] in ("refuted", "holds exactly when"):
+    if (
+        job.repair
+        and not is_program(entry.claim)
+        and row["verdict"] in ("refuted", "holds exactly when")
+    ):
         from derive.claims.repair import repair
 
         left = job.seconds - (time.perf_counter() - start)

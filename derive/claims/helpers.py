@@ -148,7 +148,9 @@ def _by_letters(f: Op, axes: str, wanted: str) -> Op:
         raise WrongInput(f"{axes}_to_{wanted}: the tensor has {f.form.rank} axes; give {len(axes)}")
     renamed = axes
     if not set(wanted) <= set(axes):
-        table = {"N": "I", "C": "O"} if "I" in wanted else {"I": "N", "O": "C"}
+        table: dict[str, str | int | None] = (
+            {"N": "I", "C": "O"} if "I" in wanted else {"I": "N", "O": "C"}
+        )
         renamed = axes.translate(str.maketrans(table))
     if sorted(renamed) != sorted(wanted):
         raise WrongInput(f"{axes}_to_{wanted}: the letters do not name the same axes; mend them")
@@ -198,7 +200,7 @@ def _reshape(names: Names, f: Op, *shape: Any, newshape: Any = None) -> Op:
     if old is not None and any(n == -1 for n in wanted):
         rest = 1
         for n in wanted:
-            rest *= n.constant if n.constant not in (None, -1) else 1  # type: ignore[operator]
+            rest *= n.constant if n.constant not in (None, -1) else 1
         total = 1
         for m in old:
             total *= m

@@ -12,20 +12,22 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from derive.claims.look import Look, look
+from derive.claims.maxima import pools_tensors
 from derive.claims.meaning import Claim, read
 from derive.claims.reduce import everywhere, support
 from derive.claims.values import About, Both, Everywhere, Exists, Negation, Same, Statement
 from derive.decide.equality import check_tensors, counterexample_at, decide_equal, decide_holds
+from derive.decide.simplify import simplify
 from derive.decide.solver import Answer, Law, satisfiable, smallest, time_left, time_limit
 from derive.decide.verdict import Counterexample, HoldsWhen, Proved, Refuted, Undecided, Verdict
 from derive.decide.weakest import (
     Weakest,
     find_condition,
     find_equivalent,
-    simplify,
     true_somewhere,
 )
 from derive.errors import CannotBe, NotSupported
+from derive.evaluation import holds
 from derive.expr import (
     FALSE,
     TRUE,
@@ -39,7 +41,6 @@ from derive.expr import (
     conjuncts,
     eq,
     expressions,
-    holds,
     iff,
     negate,
 )
@@ -284,7 +285,9 @@ def _judge_equality(
     _tell.get()(verdict, note)
     weakest = find_condition(left, right, hypotheses, laws=laws)
     found = replace(_conditional(weakest, verdict, facts), assumed=assumed)
-    return replace(found, note=note) if weakest is None else found
+    if weakest is None and note:
+        return replace(found, note=f"{note}; the exact condition was not found within the limit")
+    return found
 
 
 def _partly_true(at: Mapping[str, int] | None) -> str:
@@ -292,7 +295,7 @@ def _partly_true(at: Mapping[str, int] | None) -> str:
     if not at:
         return ""
     where = ", ".join(f"{name} = {v}" for name, v in at.items())
-    return f"{TRUE_SOMEWHERE}, such as {where}; the exact condition was not found within the limit"
+    return f"{TRUE_SOMEWHERE}, such as {where}"
 
 
 def _defined(
@@ -368,12 +371,40 @@ def _judge_free(statement: Same, hypotheses: tuple[Cond, ...], condition: Cond |
     if shaped is not None:
         return replace(shaped, assumed=assumed, counterexample=example)
     if example is not None:
-        return _Found(Refuted(example), assumed)
+        found = _from_monotone_inputs(statement, hypotheses, facts, condition, Refuted(example))
+        return replace(found, assumed=assumed)
     reason = (
         "a maximum among other operators: the sides are not equal for every choice of taps, and "
         "whether they are for the choices that belong to one input is not decided for all sizes"
     )
     return _Found(Undecided(reason, str(more)), assumed)
+
+
+def _from_monotone_inputs(
+    statement: Same,
+    hypotheses: tuple[Cond, ...],
+    facts: tuple[Cond, ...],
+    condition: Cond | None,
+    refuted: Refuted,
+) -> _Found:
+    """The exact condition, where it is the one for inputs that fall, or rise, along every axis.
+
+    Of a falling input every pooling selects the first taps, of a rising one the last, and so it is
+    for poolings of poolings.  What is needed for these inputs is needed; whether it suffices for
+    every selection is proved.
+    """
+    if not pools_tensors(statement):
+        return _Found(refuted)
+    weakest = find_condition(
+        statement.left, statement.right, hypotheses, laws=statement.laws, first=condition
+    )
+    if weakest is None:
+        return _Found(refuted)
+    if condition is not None:
+        exact = weakest.verdict.condition
+        note = f"what stands before `iff` holds exactly when {exact}"
+        return _Found(decide_holds(facts, iff(exact, condition)), note=note, exact=exact)
+    return _conditional(weakest, refuted, facts)
 
 
 def _parameters(statement: Same, facts: Sequence[Cond]) -> set[Sym]:
@@ -451,11 +482,17 @@ def _judge_iff(
         return _Found(
             decide_holds(facts, condition), note="what stands before `iff` holds for all sizes"
         )
-    weakest = find_condition(left, right, facts, laws=laws)
+    weakest = find_condition(left, right, facts, laws=laws, first=condition)
     if weakest is None:
-        under = decide_equal(left, right, (*facts, condition), laws=laws)
-        if isinstance(under, Refuted):
-            return _Found(under, note="the condition does not suffice")
+        if satisfiable((*facts, condition), laws=laws) is not Answer.NO:
+            under = decide_equal(left, right, (*facts, condition), laws=laws)
+            if isinstance(under, Refuted):
+                return _Found(under, note="the condition does not suffice")
+        beside = true_somewhere(left, right, (*facts, negate(condition)), laws=laws)
+        if beside is not None:
+            example = Counterexample("sizes", tuple(beside.items()))
+            note = "the condition is not necessary: both sides are equal there"
+            return _Found(Refuted(example), note=note)
         return _Found(Undecided("no exact condition was found to compare the stated one with"))
     verdict = decide_holds(facts, iff(weakest.verdict.condition, condition))
     note = f"what stands before `iff` holds exactly when {weakest.verdict.condition}"

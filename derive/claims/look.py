@@ -22,7 +22,8 @@ from derive.decide.equality import counterexample_at, sizes_with_sum
 from derive.decide.solver import time_left
 from derive.decide.verdict import Counterexample
 from derive.errors import NotSupported
-from derive.expr import TRUE, Cond, all_of, cond_symbols, eq, holds, lift
+from derive.evaluation import holds
+from derive.expr import TRUE, Cond, all_of, cond_symbols, eq, lift
 from derive.form import Form
 from derive.table import coefficients, shape_at
 

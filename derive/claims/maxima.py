@@ -27,7 +27,7 @@ from derive.claims.values import Pool, Same
 from derive.decide.solver import time_left
 from derive.decide.verdict import Counterexample
 from derive.errors import NotSupported
-from derive.form import Form
+from derive.form import Form, tensor
 from derive.table import coefficients, concrete, shape_at
 
 Index: TypeAlias = tuple[int, ...]
@@ -269,3 +269,15 @@ def solved(sized: Sized) -> Counterexample | bool:
     whole = lcm(*(q.denominator for q in exact))
     integers = [int(q * whole) for q in exact]
     return compare(sized, integers) or compare(sized, exact) or False
+
+
+def pools_tensors(statement: Same) -> bool:
+    """Is each max pooling one of a tensor, or of another max pooling, as it is?"""
+    functions = {law.function for law in statement.laws}
+    if statement.values is None or len(functions) != sum(len(p.windows) for p in statement.pools):
+        return False
+    return all(
+        len(p.operand.tensors) == 1
+        and p.operand.terms == tensor(p.operand.tensors[0][0], *p.operand.tensors[0][1]).terms
+        for p in statement.pools
+    )

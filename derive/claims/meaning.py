@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NoReturn
 
@@ -48,6 +48,7 @@ class Claim:
     iff: Cond | None = None
     requires: tuple[Cond, ...] = ()  # where the operators whose shapes are spoken of are defined
     readings: tuple[str, ...] = ()  # what was understood without being said, in words
+    sides: tuple[Any, Any] | None = field(default=None, compare=False)  # of one comparison
 
 
 def read(text: str) -> Claim:
@@ -57,7 +58,7 @@ def read(text: str) -> Claim:
     ()
     """
     if is_program(text):
-        from derive.claims.run import read_program
+        from derive.claims.derived import read_program
 
         return read_program(text)
     return Reader(parse(text)).claim()
@@ -69,15 +70,7 @@ def sides(text: str) -> tuple[Any, Any] | None:
     >>> [str(side) for side in sides("length(correlate(x, w)) == n - k")]
     ['n - k + 1', 'n - k']
     """
-    if is_program(text):
-        return None
-    parsed = parse(text)
-    body = parsed.body
-    if not isinstance(body, ast.Compare) or len(body.comparators) != 1:
-        return None
-    reader = Reader(parsed)
-    reader.claim()  # declares the names
-    return reader.value(body.left), reader.value(body.comparators[0])
+    return read(text).sides
 
 
 class Reader:
@@ -87,8 +80,10 @@ class Reader:
         self.parsed = parsed
         self.names = names or Names(parsed.text, bounded=bounded_names(parsed))
         self.names.text = parsed.text
+        self.sides: tuple[Any, Any] | None = None
 
     def claim(self) -> Claim:
+        """The whole claim."""
         every = (*self.parsed.exists, self.parsed.body, self.parsed.iff, *self.parsed.hypotheses)
         for node in every:
             if node is not None:
@@ -108,7 +103,7 @@ class Reader:
         kept = tuple(h for h in hypotheses if h != TRUE)
         requires = tuple(dict.fromkeys(self.names.requires))
         readings = tuple(self.names.readings)
-        return Claim(self.parsed.text.strip(), statement, kept, iff, requires, readings)
+        return Claim(self.parsed.text.strip(), statement, kept, iff, requires, readings, self.sides)
 
     def _quantified(self, node: ast.expr, statement: Same) -> str:
         inner = node.value if isinstance(node, ast.Subscript) else node
@@ -174,6 +169,7 @@ class Reader:
 
     # -- statements --------------------------------------------------------------------------------
     def statement(self, node: ast.expr) -> Statement:
+        """The statement that an expression makes."""
         value = self.value(node)
         if isinstance(value, (Same, About, Everywhere, Exists, Both, Negation)):
             return value
@@ -181,6 +177,8 @@ class Reader:
 
     def _compare(self, node: ast.Compare) -> Statement:
         values = [self.value(v) for v in (node.left, *node.comparators)]
+        if node is self.parsed.body and len(values) == 2:
+            self.sides = values[0], values[1]
         parts = [
             self._compare_two(node, a, functions.COMPARISONS[type(op)], b)
             for a, op, b in zip(values, node.ops, values[1:], strict=False)
@@ -272,6 +270,7 @@ class Reader:
 
     # -- expressions -------------------------------------------------------------------------------
     def value(self, node: ast.expr) -> Any:
+        """What an expression stands for."""
         match node:
             case ast.Constant(value=value):
                 return self._constant(value)
@@ -334,9 +333,13 @@ class Reader:
         if isinstance(op, ast.Not):
             if isinstance(value, About):
                 return About(negate(value.cond))
-            if isinstance(value, Same):
+            if isinstance(value, Same | Everywhere):
                 return Negation(value)
-            self.fail(node, "only a condition on sizes or an equality of operators can be negated")
+            self.fail(
+                node,
+                "only a condition on sizes, an equality of operators, or a statement about a "
+                "number at every output can be negated",
+            )
         if isinstance(op, ast.UAdd):
             return value
         return self._binary(node, lift(-1), ast.Mult(), value)
@@ -480,9 +483,11 @@ class Reader:
             ) from None
 
     def cannot(self, node: ast.expr, fact: str) -> NoReturn:
+        """Parts that can never fit, with the place."""
         raise CannotBe(placed(self.parsed.text, getattr(node, "col_offset", 0), fact))
 
     def fail(self, node: ast.expr, expected: str) -> NoReturn:
+        """What cannot be read, with the place."""
         raise ClaimError(self.parsed.text, getattr(node, "col_offset", 0), expected)
 
 

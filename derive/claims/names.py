@@ -17,9 +17,10 @@ from typing import Any
 from derive.claims.parse import ClaimError, Parsed
 from derive.claims.values import Pool
 from derive.decide.solver import Law
-from derive.expr import RESERVED, Cond, Expr, symbol
+from derive.expr import Cond, Expr
 from derive.form import Form, tensor
 from derive.operators.conv import SPECIALS
+from derive.symbols import RESERVED, symbol
 
 SIZE = re.compile(
     r"[nmklsdechNCDHWL](\d|_\w+)*|groups|((in|out)_)?channels|height|width|batch(_size)?"

@@ -129,6 +129,8 @@ def _chunks(text: str) -> Iterator[str]:
         if depth == 0 and (not line.strip() or line.lstrip().startswith("#") or PROSE.match(line)):
             continue
         if kept and depth == 0:
+            if len(kept) == 1 and re.match(r"for\b.*:\s*$", kept[0]) and not line[0].isspace():
+                line = f"    {line}"  # the indentation was lost in pasting
             inside = (
                 line[0].isspace() and kept[0].rstrip().endswith(":") and not SHOWN.match(kept[0])
             )
@@ -225,7 +227,17 @@ def _read(chunk: str) -> Iterator[Statement]:
     except (RecursionError, MemoryError, ValueError):
         raise WrongInput("reading the program: a line is too deep or too large") from None
     for node in tree.body:
-        yield from _statement(node, chunk)
+        yield from _statement(_Dropped().visit(node), chunk)
+
+
+class _Dropped(ast.NodeTransformer):
+    """Leaves out what says nothing about values: what a session is fed with, and element types."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Leave out such arguments."""
+        self.generic_visit(node)
+        node.keywords = [k for k in node.keywords if k.arg not in ("feed_dict", "dtype")]
+        return node
 
 
 def _statement(node: ast.stmt, chunk: str) -> Iterator[Statement]:
@@ -237,16 +249,16 @@ def _statement(node: ast.stmt, chunk: str) -> Iterator[Statement]:
         case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)) if len(
             names
         ) == len(values) and all(isinstance(n, ast.Name) for n in names):
-            for name, value in zip(names, values, strict=True):
-                yield Statement(ast.unparse(value), ast.unparse(name))
+            for each, inner in zip(names, values, strict=True):
+                yield Statement(ast.unparse(inner), ast.unparse(each))
         case ast.With(body=body):
-            for inner in body:
-                yield from _statement(inner, chunk)
+            for line in body:
+                yield from _statement(line, chunk)
         case ast.Assert(test=test):
             yield _claimed(test)
         case ast.For(target=ast.Name(id=index), iter=ast.Call(func=ast.Name(id="range"), args=[n])):
-            for inner in node.body:
-                yield _filled(inner, index, ast.unparse(n), chunk)
+            for line in node.body:
+                yield _filled(line, index, ast.unparse(n), chunk)
         case ast.Expr(value=ast.Constant(value=str())):
             return
         case ast.Expr(value=value):
@@ -306,9 +318,9 @@ def _filled(node: ast.stmt, index: str, times: str, chunk: str) -> Statement:
 
 
 def last_claim(text: str) -> str:
-    """The claim that a program ends with; empty where it ends with another line.
+    r"""The claim that a program ends with; empty where it ends with another line.
 
-    >>> last_claim("y = flip(x)\\nflip(y) == x")
+    >>> last_claim("y = flip(x)\nflip(y) == x")
     'flip(y) == x'
     """
     try:

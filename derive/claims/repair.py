@@ -40,7 +40,8 @@ from derive.decide.equality import counterexample_at, decide_equal
 from derive.decide.solver import Answer, ask, counted_steps
 from derive.decide.verdict import Proved
 from derive.errors import DeriveError
-from derive.expr import Apply, Atom, Cond, Expr, Max, Sym, all_of, cond_symbols, expressions, holds
+from derive.evaluation import holds
+from derive.expr import Apply, Atom, Cond, Expr, Max, Sym, all_of, cond_symbols, expressions
 from derive.form import Form
 from derive.table import coefficients, shape_at
 

@@ -377,7 +377,8 @@ def length_text(e: Expr) -> str:
     """An integer expression as a person would write it: remainders, quotients that are rounded up
     and minima by name.
 
-    >>> from derive.expr import maximum, sizes
+    >>> from derive.expr import maximum
+    >>> from derive.symbols import sizes
     >>> n, k, s = sizes("n k s")
     >>> length_text((n - k) - s * ((n - k) // s))
     '(n - k) % s'

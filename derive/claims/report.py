@@ -263,7 +263,8 @@ def example(judgment: Any) -> Example:
 def completed(claim: Any, sizes: dict[str, int]) -> dict[str, int]:
     """Sizes with the smallest values for the symbols on which the falsehood does not depend."""
     from derive.decide.equality import sizes_with_sum
-    from derive.expr import all_of, cond_symbols, holds, iff, negate
+    from derive.evaluation import holds
+    from derive.expr import all_of, cond_symbols, iff, negate
 
     spoken = {s for c in claim.hypotheses for s in cond_symbols(c)}
     spoken |= {s for side in _sides(claim) for s in side.symbols()}
@@ -282,10 +283,9 @@ def completed(claim: Any, sizes: dict[str, int]) -> dict[str, int]:
 
 
 def _sides(claim: Any) -> Iterator[Any]:
-    from derive.claims.meaning import sides
     from derive.expr import Expr
 
-    pending = list(sides(claim.text) or ())
+    pending = list(claim.sides or ())
     while pending:
         value = pending.pop()
         if isinstance(value, tuple):
@@ -314,9 +314,7 @@ def _count(judgment: Any, made: Example) -> None:
 
 def compared(claim: Any, sizes: dict[str, int]) -> tuple[str, str] | None:
     """The values of the two sides of a comparison of numbers or shapes at given sizes."""
-    from derive.claims.meaning import sides
-
-    both = sides(claim.text)
+    both = claim.sides
     if both is None:
         return None
     try:
@@ -451,7 +449,7 @@ def headline(row: Row) -> str:
             return f"{name}proved {_where(row)}{by}"
         case "holds exactly when":
             return f"{name}holds exactly when {row['condition']}"
-        case "refuted" if (row["note"] or "").startswith("true at some sizes"):
+        case "refuted" if "true at some sizes" in (row["note"] or ""):
             return f"{name}refuted (false for some sizes)"
     return f"{name}{row['verdict']}"
 

@@ -59,7 +59,8 @@ class Assumed:
 def assume(facts: Sequence[Cond], cond: Cond) -> Assumed:
     """Facts and one more condition, whose equations are solved for one size each.
 
-    >>> from derive.expr import divides, sizes
+    >>> from derive.expr import divides
+    >>> from derive.symbols import sizes
     >>> n, k, s = sizes("n k s")
     >>> found = assume((n >= k,), all_of(eq(k, s), divides(s, n)))
     >>> print(*(f"{a.name} = {e}" for a, e in found.values.items()), "|", *found.facts, sep="; ")
@@ -123,7 +124,7 @@ def cases(cond: Cond, facts: Sequence[Cond] = ()) -> list[Cond]:
     """A conjunction as cases in which remainders are known: ``n % m <= 1`` is 0 or 1 where the facts
     say that ``m >= 1``.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> n, m = sizes("n m")
     >>> print(*cases(n % m <= 1), sep=" | ")
     n % m == 0 | n % m == 1

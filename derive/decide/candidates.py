@@ -4,7 +4,7 @@ The expressions compared are the parameters, the lengths, floor quotients, remai
 that occur in the forms, and small sums and differences of these.  There is no table of answers: what
 a statement's condition is made of is read from the statement.
 
->>> from derive.expr import sizes
+>>> from derive.symbols import sizes
 >>> n, s = sizes("n s")
 >>> grid = {"n": np.array([4, 5, 6, 6, 8]), "s": np.array([2, 2, 3, 4, 3])}
 >>> found = literals([v for e in (n, s) if (v := e.symbol)], [n // s], grid)
@@ -151,7 +151,7 @@ def _together(seen: Sequence[Expr]) -> dict[Sym, set[Sym]]:
 def independent(parameters: Sequence[Sym], seen: Sequence[Expr]) -> list[tuple[Sym, ...]]:
     """The parameters in groups that no expression ties: those of each axis by itself.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> h, w, k = sizes("h w k")
     >>> [[s.name for s in g] for g in independent([v.symbol for v in (h, k, w)], [h - k, w + 1])]
     [['h', 'k'], ['w']]
@@ -384,7 +384,8 @@ def _numerators(features: Sequence[Feature], den: Expr) -> Iterator[tuple[Expr, 
 def weight(cond: Cond) -> float:
     """How much there is to read in a condition.
 
-    >>> from derive.expr import divides, sizes
+    >>> from derive.expr import divides
+    >>> from derive.symbols import sizes
     >>> n, k, s = sizes("n k s")
     >>> weight(eq(k, s)) < weight(divides(s, n - k))
     True

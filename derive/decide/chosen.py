@@ -4,7 +4,8 @@ A statement about *every* selection of a max pooling can only be true where it i
 selection of the first tap of each window, and for that of the last.  With these put in the place of
 the unknown function the statement speaks of sizes and indices alone.
 
->>> from derive.expr import apply, sizes, symbol
+>>> from derive.expr import apply
+>>> from derive.symbols import sizes, symbol
 >>> n, k = sizes("n k")
 >>> i = Sym("i~0")
 >>> tap = apply("σ", Expr({(i,): 1}))
@@ -47,7 +48,7 @@ def choices(laws: Sequence[Law], facts: Sequence[Cond]) -> list[Choice]:
     found: list[Choice] = []
     for side in (-1, 1):
         chosen = {law.function: e for law in laws if (e := _extreme(law, side, facts)) is not None}
-        if all(law.function in chosen for law in laws) and chosen not in found:
+        if chosen and all(law.function in chosen for law in laws) and chosen not in found:
             found.append(chosen)
     return found
 

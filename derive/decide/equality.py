@@ -30,7 +30,8 @@ from derive.decide.solver import (
     time_left,
 )
 from derive.decide.verdict import Counterexample, Proved, Refuted, Undecided, Verdict
-from derive.errors import CannotBe, NotSupported
+from derive.errors import CannotBe, NotSupported, expect
+from derive.evaluation import holds
 from derive.expr import (
     Apply,
     Cond,
@@ -41,7 +42,6 @@ from derive.expr import (
     cond_symbols,
     eq,
     expressions,
-    holds,
     indicator,
     ne,
     negate,
@@ -67,14 +67,22 @@ def decide_equal(
     refutation of kind ``"undefined"``.
 
     Raises :class:`derive.errors.CannotBe` when the hypotheses contradict each other (a vacuous
-    proof is no proof) or when the sides do not read the same tensors.
+    proof is no proof) or when the sides do not read the same tensors, and
+    :class:`derive.errors.WrongInput` for what is no form or no condition.
 
-    >>> from derive.expr import size
+    >>> from derive.symbols import size
     >>> from derive.form import tensor
     >>> x = tensor("x", size("n"))
     >>> decide_equal(x, x)
     Proved(method='solver')
     """
+    for side, form in (("left", left), ("right", right)):
+        expect(form, Form, side, "no operator; give a form, as tensor('x', n)")
+    expect(
+        hypotheses, (tuple, list), "hypotheses", "a list of conditions was expected; give [n >= k]"
+    )
+    for h in hypotheses:
+        expect(h, Cond, "a hypothesis", "no condition; give one, as n >= k or eq(n, k)")
     base = all_of(*hypotheses)
     check_satisfiable((base,), laws=laws, seconds=seconds)
     check_tensors(left, right)
@@ -153,7 +161,7 @@ def decide_holds(
 ) -> Verdict:
     """Decide a statement about sizes alone, for all sizes that the hypotheses allow.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> n, s = sizes("n s")
     >>> decide_holds((), n % s < s)
     Proved(method='solver')

@@ -25,7 +25,8 @@ from derive.decide.longer import last_length, with_sizes
 from derive.decide.solver import Answer, Law, time_left
 from derive.decide.verdict import Counterexample, Proved, Refuted, Undecided, Verdict
 from derive.errors import DeriveError, NotSupported, WrongInput
-from derive.expr import FALSE, Cond, Div, Expr, Sym, all_of, expressions, holds, lift, subst_cond
+from derive.evaluation import holds
+from derive.expr import FALSE, Cond, Div, Expr, Sym, all_of, expressions, lift, subst_cond
 from derive.form import Form, substitute, tensor
 from derive.operators import (
     box,

@@ -30,6 +30,7 @@ from derive.decide.verdict import (
     Verdict,
 )
 from derive.errors import NotSupported
+from derive.evaluation import holds
 from derive.expr import (
     FALSE,
     Cond,
@@ -40,7 +41,6 @@ from derive.expr import (
     any_of,
     conjuncts,
     eq,
-    holds,
     lift,
     negate,
     subst_cond,

@@ -3,7 +3,8 @@
 Linear conditions with floor quotients by numbers are the Presburger arithmetic in which sets can be
 projected, complemented and compared exactly.
 
->>> from derive.expr import divides, size
+>>> from derive.expr import divides
+>>> from derive.symbols import size
 >>> n = size("n")
 >>> space = Space((n.symbol,))
 >>> found = space.conds([divides(2, n), n <= 5])

@@ -16,7 +16,8 @@ from derive.decide.equality import counterexample_at, decide_equal
 from derive.decide.solver import Answer, Law, ask
 from derive.decide.verdict import Proved
 from derive.errors import DeriveError
-from derive.expr import Cond, Expr, Sym, all_of, eq, holds, subst_cond
+from derive.evaluation import holds
+from derive.expr import Cond, Expr, Sym, all_of, eq, subst_cond
 from derive.form import Form, substitute, tensor
 from derive.operators import crop
 
@@ -39,7 +40,7 @@ def last_length(
     The other sizes that are left in the forms are any that ``conds`` allow.  None where no such
     length was proved.
 
-    >>> from derive.expr import size
+    >>> from derive.symbols import size
     >>> from derive.operators import correlate, flip
     >>> k = size("k")
     >>> x, v = tensor("x", 4), tensor("v", k)

@@ -6,7 +6,7 @@ conditions can be projected and complemented exactly.  "The two operators are eq
 of the remaining sizes: the complement of the projection of "there is an index tuple at which the
 coefficients differ".  It is computed without a guess, and read back as a condition.
 
->>> from derive.expr import offset, size
+>>> from derive.symbols import offset, size
 >>> from derive.form import tensor
 >>> from derive.operators import pad
 >>> x, a, b = tensor("x", size("n")), offset("a"), offset("b")
@@ -30,6 +30,7 @@ from derive.decide.integer_sets import Space, expr_of, needs_numbers, simplest, 
 from derive.decide.normal import Cell, cells
 from derive.decide.verdict import Counterexample, Proved, Refuted, Undecided, Verdict
 from derive.errors import CannotBe, NotSupported, WrongInput
+from derive.evaluation import holds
 from derive.expr import (
     FALSE,
     TRUE,
@@ -42,7 +43,6 @@ from derive.expr import (
     conjuncts,
     eq,
     expressions,
-    holds,
     lift,
     subst_cond,
 )
@@ -60,7 +60,7 @@ Fixed = Mapping[str, int]
 def at_fixed(form: Form, fixed: Fixed) -> Form:
     """The same form with numbers in the place of some sizes.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> from derive.form import tensor
     >>> from derive.operators import nearest_upsample
     >>> n, s = sizes("n s")
@@ -294,7 +294,7 @@ def exact_condition(
     Raises :class:`derive.errors.NotSupported` when more sizes need a number, and
     :class:`derive.errors.CannotBe` when no sizes are left at all.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> from derive.form import tensor
     >>> from derive.operators import decimate, shift
     >>> n, s = sizes("n s")
@@ -327,7 +327,7 @@ def is_exact_condition(
 
     Asked of all sizes that the hypotheses allow and for which both operators are defined.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> from derive.form import tensor
     >>> from derive.operators import decimate
     >>> n, s = sizes("n s")
@@ -349,7 +349,8 @@ def same_condition(
 ) -> bool:
     """Do two conditions say the same of all sizes that the hypotheses allow?
 
-    >>> from derive.expr import divides, size
+    >>> from derive.expr import divides
+    >>> from derive.symbols import size
     >>> n = size("n")
     >>> same_condition(divides(2, n), divides(4, n)), same_condition(n >= 2, ~(n <= 1))
     (False, True)

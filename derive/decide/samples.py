@@ -4,7 +4,7 @@ The cells of both sides (:mod:`derive.decide.normal`) are evaluated with NumPy o
 the sizes and all index tuples that can matter.  What is read from samples is only ever a *guess*: it
 is used to find a condition, never to claim one.
 
->>> from derive.expr import sizes
+>>> from derive.symbols import sizes
 >>> from derive.form import tensor
 >>> from derive.operators import decimate, nearest_upsample
 >>> n, s = sizes("n s")
@@ -29,6 +29,7 @@ from derive.decide.equality import counterexample_at, grouped, sizes_with_sum
 from derive.decide.normal import Cell, canonical, cells, evidently_positive
 from derive.decide.solver import Law, time_left
 from derive.errors import NotSupported
+from derive.evaluation import holds
 from derive.expr import (
     TRUE,
     Apply,
@@ -41,7 +42,6 @@ from derive.expr import (
     conjuncts,
     eq,
     expressions,
-    holds,
     subst_cond,
 )
 from derive.form import Form

@@ -8,7 +8,7 @@ about ``q``, so a proof can never rest on a division by zero).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -35,7 +35,6 @@ from derive.expr import (
     Sym,
     cond_symbols,
     conjuncts,
-    expressions,
     negate,
     subst_cond,
 )
@@ -414,20 +413,3 @@ def _solver(t: Translation, seconds: float, *, simple: bool = False) -> Any:
 def _at_most(seconds: float) -> float:
     """The seconds that a question may take: where steps are counted, all that are left."""
     return time_left() if _attempts.get() is not None else min(seconds, time_left())
-
-
-def parameters_of(conds: Iterable[Cond], exclude: Mapping[Sym, object] | None = None) -> list[Sym]:
-    """The symbols of conditions in order of name, those in ``exclude`` left out."""
-    found = {s for c in conds for s in cond_symbols(c)}
-    return sorted((s for s in found if s not in (exclude or {})), key=lambda s: s.name)
-
-
-def divisors(conds: Iterable[Cond]) -> list[Expr]:
-    """Every divisor of a floor quotient in the conditions."""
-    found: dict[Expr, None] = {}
-    for c in conds:
-        for e in expressions(c):
-            for a in e.atoms():
-                if isinstance(a, Div):
-                    found[a.den] = None
-    return list(found)

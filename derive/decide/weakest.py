@@ -11,7 +11,7 @@ The work is counted in steps, so that what is found does not depend on how busy 
 time limit is a guard.
 Samples only guess; what is returned is proved in both directions, or nothing is returned.
 
->>> from derive.expr import sizes
+>>> from derive.symbols import sizes
 >>> from derive.form import tensor
 >>> from derive.operators import decimate, nearest_upsample
 >>> n, s = sizes("n s")
@@ -24,11 +24,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import islice
 
 import numpy as np
 
-from derive.decide.assume import assume, cases
+from derive.decide.assume import Assumed, assume, cases
 from derive.decide.candidates import independent, literals, spoken, spoken_in, symbols_of, weight
 from derive.decide.chosen import choices, write_out
 from derive.decide.equality import (
@@ -37,6 +37,7 @@ from derive.decide.equality import (
     counterexample_at,
     decide_equal,
     difference,
+    functions_of,
     small_sizes,
 )
 from derive.decide.formula import simplest
@@ -52,35 +53,29 @@ from derive.decide.samples import (
     take,
     truth,
 )
+from derive.decide.simplify import asked, disjuncts, failures, ordered, reduced, simplify
 from derive.decide.solver import (
     DEFAULT_SECONDS,
     Answer,
     Law,
-    ask,
     counted_steps,
     satisfiable,
     smallest,
     time_left,
     time_limit,
 )
-from derive.decide.verdict import HoldsWhen, Proved, Refuted
+from derive.decide.verdict import HoldsWhen, Proved, Refuted, Verdict
 from derive.decide.witness import Corners, Witness, choose, corners
+from derive.evaluation import holds
 from derive.expr import (
     FALSE,
     TRUE,
-    All,
-    Any_,
     Cond,
-    Div,
-    Eq,
     Expr,
-    Ge,
-    Not,
     Sym,
     all_of,
     any_of,
     eq,
-    holds,
     iff,
     lift,
     negate,
@@ -91,7 +86,6 @@ from derive.form import Call, Form
 ROUNDS = 8
 POOR = 2  # rounds with the candidates that a statement suggests; then more are tried
 LEARNT = 1000  # samples that are added where a condition was wrong
-CASES = 48
 SOMEWHERE = 60  # sizes that are tried to see whether a statement is ever true
 SOMEWHERE_SUM = 14
 SOMEWHERE_LOOKED = 6_000  # sizes among which they are found
@@ -121,7 +115,7 @@ def true_somewhere(
     """Small sizes at which two forms are equal, computed from the definitions; None if none of the
     first ones is.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> from derive.form import tensor
     >>> from derive.operators import decimate
     >>> n, s = sizes("n s")
@@ -162,17 +156,18 @@ def find_condition(
     *,
     laws: Sequence[Law] = (),
     seconds: float = DEFAULT_SECONDS,
+    first: Cond | None = None,
 ) -> Weakest | None:
     """The weakest condition on the sizes under which two forms are equal, in shape and value.
 
     It is exact among the sizes that the hypotheses (and the minima of the symbols) allow and at which
     both sides are defined.  ``TRUE`` means always, ``FALSE`` never.  None if no condition was found,
-    or none that could be proved within the time limit.
+    or none that could be proved within the time limit.  ``first`` is tried before all others.
 
     Raises :class:`derive.errors.CannotBe` when no sizes meet the hypotheses, or when the two sides
     do not read the same tensors.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> from derive.form import tensor, vjp
     >>> from derive.operators import avg_pool, nearest_upsample, scale
     >>> n, k, s = sizes("n k s")
@@ -191,13 +186,14 @@ def find_condition(
         parameters = {*left.sizes(), *right.sizes(), *symbols_of(facts)}
 
         def positive(e: Expr) -> bool:
-            return evidently_positive(e) or _asked(facts, e >= 1, laws) is Answer.YES
+            return evidently_positive(e) or asked(facts, e >= 1, laws) is Answer.YES
 
         both = Comparison(left, right, positive, laws)
         order = tuple(sorted(parameters, key=lambda p: p.name))
         forms = (left, right, *_inner(left, right))
         seen = tuple(dict.fromkeys(e for f in forms for e in spoken(f)))
-        return _search(_Claim(both, order, facts, seen, tuple(laws), corners(both, order, seen)))
+        claim = _Claim(both, order, facts, seen, tuple(laws), corners(both, order, seen))
+        return _search(claim, first)
 
 
 def find_equivalent(
@@ -212,7 +208,8 @@ def find_equivalent(
     Where no simpler condition is found and proved to be equivalent, it is the statement itself
     without the parts that the hypotheses imply.
 
-    >>> from derive.expr import divides, sizes
+    >>> from derive.expr import divides
+    >>> from derive.symbols import sizes
     >>> n, s = sizes("n s")
     >>> print(find_equivalent(eq(s * ((n - 1) // s + 1), n)).condition)
     n % s == 0
@@ -229,10 +226,10 @@ def find_equivalent(
             if guess is None or time_left() <= 0:
                 break
             same = iff(guess, statement)
-            answer = _asked(hypotheses, same, laws)
+            answer = asked(hypotheses, same, laws)
             if answer is Answer.YES:
                 if weight(guess) <= weight(fallback) or fallback == statement:
-                    best = _ordered(guess)
+                    best = ordered(guess)
                 break
             point = _point((*hypotheses, negate(same)), parameters) if answer is Answer.NO else None
             if point is None:
@@ -252,7 +249,7 @@ def _inner(*forms: Form) -> Iterator[Form]:
 # -- guess, prove, learn ---------------------------------------------------------------------------
 
 
-def _search(claim: _Claim) -> Weakest | None:
+def _search(claim: _Claim, first: Cond | None = None) -> Weakest | None:
     both = claim.both
     if both.functions:
         return _with_functions(claim)
@@ -263,6 +260,10 @@ def _search(claim: _Claim) -> Weakest | None:
         return None
     grid = take(grid, both.measured(grid))
     agree = both.agree(grid)
+    if first is not None and bool((truth(first, grid) == agree).all()):
+        shown = _sufficient(claim, first)
+        if (_necessary(claim, first, take(grid, ~agree)) if shown is None else shown) is _PROVED:
+            return _named(claim, first, take(grid, agree))
     for number in range(ROUNDS):
         guess = _next(claim, grid, agree, rich=number >= POOR)
         if guess is None or time_left() <= 0:
@@ -317,7 +318,7 @@ def _with_functions(claim: _Claim) -> Weakest | None:
     for choice in choices(claim.laws, claim.facts):
         one = write_out(claim.both.left, choice, claim.laws)
         other = write_out(claim.both.right, choice, claim.laws)
-        found = find_condition(one, other, plain)
+        found = None if functions_of(one, other) else find_condition(one, other, plain)
         if found is None:
             return None
         needed.append(found.verdict.condition)
@@ -360,7 +361,7 @@ def _along_axes(claim: _Claim, grid: Grid, agree: Bools) -> Cond | None:
         if guess is None:
             return None
         found.append(guess)
-    whole = _ordered(all_of(*found))
+    whole = ordered(all_of(*found))
     return whole if bool((truth(whole, grid) == agree).all()) else None
 
 
@@ -375,7 +376,7 @@ def _guess(
     if target.all() or not target.any():
         return TRUE if target.all() else FALSE
     formula = simplest(literals(parameters, seen, grid, rich=rich), target)
-    return None if formula is None else _ordered(formula.cond())
+    return None if formula is None else ordered(formula.cond())
 
 
 def _agrees(claim: _Claim, point: dict[str, int]) -> bool:
@@ -384,10 +385,6 @@ def _agrees(claim: _Claim, point: dict[str, int]) -> bool:
 
 def _with(grid: Grid, point: dict[str, int]) -> Grid:
     return {name: np.append(values, point[name]) for name, values in grid.items()}
-
-
-def _asked(premises: Sequence[Cond], conclusion: Cond, laws: Sequence[Law]) -> Answer:
-    return ask(premises, conclusion, laws=laws)
 
 
 def _point(conds: Sequence[Cond], parameters: Sequence[Sym]) -> dict[str, int] | None:
@@ -401,16 +398,20 @@ def _sufficient(claim: _Claim, guess: Cond) -> dict[str, int] | None:
     """
     for term in (c for d in disjuncts(guess) for c in cases(d, claim.facts)):
         assumed = assume(claim.facts, term)
-        left, right = assumed.form(claim.both.left), assumed.form(claim.both.right)
-        laws = assumed.laws(claim.laws)
-        if _asked(assumed.facts, FALSE, laws) is Answer.YES:
-            continue
-        verdict = decide_equal(left, right, assumed.facts, laws=laws)
+        verdict = _equal_under(claim, assumed)
         if isinstance(verdict, Refuted):
             return assumed.sizes(dict(verdict.counterexample.sizes))
         if not isinstance(verdict, Proved):
             return _UNKNOWN
     return None
+
+
+def _equal_under(claim: _Claim, assumed: Assumed) -> Verdict:
+    left, right = assumed.form(claim.both.left), assumed.form(claim.both.right)
+    laws = assumed.laws(claim.laws)
+    if asked(assumed.facts, FALSE, laws) is Answer.YES:
+        return Proved()  # there are no such sizes
+    return decide_equal(left, right, assumed.facts, laws=laws)
 
 
 def _necessary(claim: _Claim, guess: Cond, failing: Grid) -> dict[str, int]:
@@ -421,7 +422,7 @@ def _necessary(claim: _Claim, guess: Cond, failing: Grid) -> dict[str, int]:
         return _PROVED
     for case in dict.fromkeys(c for f in failures(guess) for c in disjuncts(f)):
         inside = take(failing, truth(case, failing))
-        if not count(inside) and _asked((*claim.facts, case), FALSE, claim.laws) is Answer.YES:
+        if not count(inside) and asked((*claim.facts, case), FALSE, claim.laws) is Answer.YES:
             continue
         point = _differ_throughout(claim, case, inside)
         if point is not _PROVED:
@@ -471,54 +472,15 @@ def _contradiction(claim: _Claim, case: Cond, hidden: Sequence[Cond]) -> Answer:
     assumed = assume(claim.facts, case)
     put = [subst_cond(h, assumed.values) for h in hidden]
     if assumed.values:
-        answer = _asked((*assumed.facts, *put), FALSE, assumed.laws(claim.laws))
+        answer = asked((*assumed.facts, *put), FALSE, assumed.laws(claim.laws))
         if answer is Answer.YES:
             return answer
-    return _asked((*claim.facts, case, *hidden), FALSE, claim.laws)
+    return asked((*claim.facts, case, *hidden), FALSE, claim.laws)
 
 
 def _hidden(witnesses: Sequence[Witness]) -> list[Cond]:
     """That no witness shows a difference."""
     return [negate(subst_cond(difference(*w.group), dict(w.at))) for w in witnesses]
-
-
-def failures(cond: Cond) -> list[Cond]:
-    """Cases that together say that a condition fails.
-
-    Where a conjunction fails, one of its parts is the first to fail, so the parts before it may be
-    assumed; and an equation fails on one side or the other.
-
-    >>> from derive.expr import divides, sizes
-    >>> n, k, s = sizes("n k s")
-    >>> print(*failures(all_of(eq(k, s), divides(s, n))), sep=" | ")
-    k >= s + 1 | s >= k + 1 | k == s and n % s != 0
-    """
-    return [c for c in dict.fromkeys(_failures(_ordered(cond))) if c != FALSE]
-
-
-def _failures(cond: Cond) -> list[Cond]:
-    match cond:
-        case All(parts):
-            return [all_of(*parts[:i], c) for i, p in enumerate(parts) for c in _failures(p)]
-        case Any_(parts):
-            options = [_failures(p) for p in parts]
-            if np.prod([len(o) for o in options], dtype=float) > CASES:
-                return [negate(cond)]
-            return [all_of(*o) for o in product(*options)]
-        case Eq(e) if not any(isinstance(a, Div) for a in e.atoms()):
-            return [e >= 1, e <= -1]
-    return [negate(cond)]
-
-
-def disjuncts(cond: Cond) -> tuple[Cond, ...]:
-    """The parts of a disjunction, a conjunction of disjunctions multiplied out where it is small."""
-    if isinstance(cond, Any_):
-        return cond.parts or (cond,)
-    if isinstance(cond, All):
-        options = [disjuncts(p) for p in cond.parts]
-        if 1 < np.prod([len(o) for o in options], dtype=float) <= CASES:
-            return tuple(dict.fromkeys(all_of(*o) for o in product(*options)))
-    return (cond,)
 
 
 # -- how a condition reads -------------------------------------------------------------------------
@@ -550,7 +512,7 @@ def _ones(claim: _Claim, case: Cond, agreeing: Grid) -> list[Expr]:
         for e in lengths
         if count(inside)
         and truth(eq(e, 1), inside).all()
-        and _asked((*claim.facts, case), eq(e, 1), claim.laws) is Answer.YES
+        and asked((*claim.facts, case), eq(e, 1), claim.laws) is Answer.YES
     ]
 
 
@@ -564,7 +526,7 @@ def _shorter(claim: _Claim, case: Cond) -> Cond:
     """A case without the parts that follow from its other parts."""
     if time_left() <= 0:
         return case
-    return _ordered(_reduce(case, claim.facts, claim.laws))
+    return ordered(reduced(case, claim.facts, claim.laws))
 
 
 def _lengths(claim: _Claim) -> list[Expr]:
@@ -580,53 +542,3 @@ def _lengths(claim: _Claim) -> list[Expr]:
                 given = value if isinstance(value, tuple | list) else (value,)
                 found |= {lift(v): None for v in given if isinstance(v, int | Expr)}
     return sorted((e for e in found if e.constant is None), key=lambda e: (len(str(e)), str(e)))
-
-
-def simplify(cond: Cond, hypotheses: Sequence[Cond] = (), *, laws: Sequence[Law] = ()) -> Cond:
-    """The condition without the parts that follow from the hypotheses or from its other parts, in a
-    readable order.
-
-    >>> from derive.expr import sizes
-    >>> n, k = sizes("n k")
-    >>> print(simplify(all_of(n >= k - 1, n >= k, k >= 1, eq(k, 1)), (n >= 2,)))
-    k == 1
-    """
-    return _ordered(_reduce(cond, tuple(hypotheses), tuple(laws)))
-
-
-def _reduce(cond: Cond, known: tuple[Cond, ...], laws: tuple[Law, ...]) -> Cond:
-    if _asked(known, cond, laws) is Answer.YES:
-        return TRUE
-    if _asked((*known, cond), FALSE, laws) is Answer.YES:
-        return FALSE
-    if not isinstance(cond, All | Any_):
-        return cond
-    conjunction = isinstance(cond, All)
-    combine = all_of if conjunction else any_of
-    left = sorted(dict.fromkeys(cond.parts), key=weight, reverse=True)
-    for part in list(left):
-        others = [p for p in left if p is not part]
-        rest = others if conjunction else [negate(p) for p in others]
-        reduced = _reduce(part, (*known, *rest), laws)
-        if reduced == (TRUE if conjunction else FALSE):
-            left = others
-        else:
-            left[left.index(part)] = reduced
-    return combine(*left)
-
-
-def _ordered(cond: Cond) -> Cond:
-    """Equations first, then divisibilities, then inequalities; short parts before long ones."""
-    if isinstance(cond, All | Any_):
-        parts = sorted(map(_ordered, cond.parts), key=_rank)
-        return all_of(*parts) if isinstance(cond, All) else any_of(*parts)
-    return cond
-
-
-def _rank(cond: Cond) -> tuple[int, float, str]:
-    kind = 4
-    if isinstance(cond, Eq):
-        kind = 1 if any(isinstance(a, Div) for a in cond.expr.atoms()) else 0
-    elif isinstance(cond, Ge | Not):
-        kind = 2
-    return kind, weight(cond), str(cond)

@@ -30,7 +30,8 @@ from derive.decide.samples import (
     is_index,
     take,
 )
-from derive.expr import Cond, Div, Expr, Sym, cond_symbols, expressions, holds, lift, subst_cond
+from derive.evaluation import holds
+from derive.expr import Cond, Div, Expr, Sym, cond_symbols, expressions, lift, subst_cond
 
 STAGES = ((80, 200, 1), (1_200, 120, 2), (12_000, 60, 9))
 """How many corners of each cell are tried, at how many samples, and how many witnesses are few."""

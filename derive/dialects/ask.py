@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from derive.claims.parse import ClaimError
 from derive.dialects.calls import Assigned, Call, read_calls
-from derive.errors import WrongInput
+from derive.errors import WrongInput, expect, shown
 
 if TYPE_CHECKING:
     from derive.dialects.chain_shape import ChainShape
@@ -54,7 +54,7 @@ def shape(
     """
     statements = read(call)
     x, wanted = sizes(input, "input"), sizes(output, "output")
-    others = {name: sizes(s, f"weight {name}") or () for name, s in (weights or {}).items()}
+    others = _weights(weights)
     from derive.dialects.chain import is_chain
 
     if is_chain(statements):
@@ -106,7 +106,9 @@ def solve_shape(
     from derive.dialects.solve import solve
 
     factor = None if scale is None else _factor(scale)
-    others = {name: sizes(s, f"weight {name}") or () for name, s in (weights or {}).items()}
+    others = _weights(weights)
+    if ranges is not None:
+        _check_ranges(ranges)
     return solve(
         read(call),
         sizes(input, "input"),
@@ -138,10 +140,30 @@ def sizes(given: Sizes, what: str) -> tuple[Any, ...] | None:
     return parse_shape(str(given), f"--{what}")
 
 
+def _weights(given: Mapping[str, Sizes] | None) -> dict[str, tuple[Any, ...]]:
+    if given is None:
+        return {}
+    expect(
+        given, Mapping, "weights", "shapes by name were expected; give them, as {'w': (8, 4, 3)}"
+    )
+    return {name: sizes(s, f"weight {name}") or () for name, s in given.items()}
+
+
+def _check_ranges(given: Mapping[str, tuple[int, int]]) -> None:
+    expect(given, Mapping, "ranges", "ranges by name were expected; give them, as {'k': (1, 5)}")
+    for name, ends in given.items():
+        whole = isinstance(ends, (tuple, list)) and all(isinstance(v, int) for v in ends)
+        if not whole or len(ends) != 2 or ends[0] > ends[1]:
+            raise WrongInput(
+                f"ranges: {name} = {shown(ends)}: this is no range; give its first and its last "
+                "number, as (1, 5)"
+            )
+
+
 def _factor(scale: Fraction | int | str) -> Fraction:
     try:
         found = Fraction(scale)
-    except (ValueError, ZeroDivisionError):
+    except (ValueError, TypeError, ZeroDivisionError):
         found = Fraction(0)
     if found <= 0:
         raise WrongInput(f"--scale {scale}: it is no factor; give a positive number as 2 or 1/2")

@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import Any, NoReturn, TypeAlias
 
 from derive.claims.parse import MAX_DEPTH, MAX_LENGTH, MAX_NODES, MAX_NUMBER, ClaimError
-from derive.errors import WrongInput
+from derive.errors import WrongInput, expect
 
 SKIPPED = (ast.Import, ast.ImportFrom, ast.Pass)
 
@@ -109,6 +109,7 @@ def read_calls(text: str) -> tuple[Assigned, ...]:
     >>> [s.target for s in read_calls("x = Conv2D(8, 3)(x)\nMaxPooling2D()(x)")]
     ['x', '']
     """
+    expect(text, str, "call", "a text was expected; write the call, as 'nn.Conv2d(3, 16, 3)'")
     if len(text) > MAX_LENGTH:
         raise WrongInput(
             f"reading the call: it has {len(text)} characters, the limit is {MAX_LENGTH}; shorten it"

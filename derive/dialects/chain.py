@@ -20,7 +20,8 @@ from derive.dialects.named import shape_form, with_names
 from derive.dialects.registry import DIALECTS, find, known, number, spelled
 from derive.dialects.request import Shape, ask, bind_call
 from derive.errors import WrongInput
-from derive.expr import FALSE, TRUE, Cond, Expr, eq, lift, size
+from derive.expr import FALSE, TRUE, Cond, Expr, eq, lift
+from derive.symbols import size
 
 SEQUENCES = ("Sequential",)
 CONCATENATIONS = ("cat", "concat", "concatenate", "Concatenate", "merge")

@@ -14,7 +14,8 @@ from derive.dialects.lengths import Lengths, lengths_where, preimages
 from derive.dialects.question import Length, axis_name, lengths
 from derive.dialects.request import Shape
 from derive.errors import NotSupported
-from derive.expr import TRUE, Cond, Expr, Sym, all_of, cond_symbols, eq, map_cond, size
+from derive.expr import TRUE, Cond, Expr, Sym, all_of, cond_symbols, eq, map_cond
+from derive.symbols import size
 
 
 @dataclass(frozen=True)

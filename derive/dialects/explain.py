@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from derive import shapes
+from derive.dialects import words
 from derive.dialects.formula import condition, plain, tree
 from derive.dialects.geometry import Reach, Stage, reaches
 from derive.dialects.named import Named
 from derive.dialects.request import Asked
 from derive.expr import FALSE, Cond, Expr, Sym, conjuncts, subst_cond
-
-SAYS_SHORT = {
-    "PyTorch": {
-        "window": "Output size is too small",
-        "correlate": "Calculated padded input size per channel: ({padded}). Kernel size: ({kernel}). "
-        "Kernel size can't be greater than actual input size",
-    },
-    "TensorFlow": {"": "Computed output size would be negative"},
-    "Keras": {"": "Computed output size would be negative"},
-}
 
 
 def reason(found: Sequence[Reach], out: Expr) -> str:
@@ -134,7 +125,7 @@ def refusal(asked: Asked, named: Named, steps: Sequence[Stage]) -> str:
         for r in reaches(steps, position, dims) or ():
             short = _short(r)
             if short:
-                said = _says(asked, r, steps)
+                said = _says(asked, steps, position, r)
                 name = "L" if dims == 1 else letter
                 return f"{head}: along {name} {short}{said}; {_remedy(r)}"
     broken = _broken(asked, named)
@@ -156,19 +147,21 @@ def _short(r: Reach) -> str:
     return ""
 
 
-def _says(asked: Asked, r: Reach, steps: Sequence[Stage]) -> str:
-    texts = SAYS_SHORT.get(asked.layer.dialect, {})
-    kind = next((s.step.operator for s in steps if s.step.operator == "correlate"), r.kind)
-    text = texts.get(kind, texts.get(r.kind, texts.get("", "")))
-    if not text:
-        return ""
-    if "{padded}" in text:
+def _says(asked: Asked, steps: Sequence[Stage], position: int, r: Reach) -> str:
+    """What the framework says itself; JAX does not refuse the call."""
+    dialect, name = asked.layer.dialect, asked.layer.name
+    if r.kind == "window":
         spatial = range(asked.layer.dims)
         every = [(reaches(steps, a, asked.layer.dims) or (r,))[0] for a in spatial]
-        padded = " x ".join(str(w.n + w.lo + w.hi) for w in every)
-        kernel = " x ".join(str(shapes.effective_length(w.k, w.d)) for w in every)
-        text = text.format(padded=padded, kernel=kernel)
-    return f" ({asked.layer.dialect} says: {text})"
+        padded = [int(w.e * (w.n - 1) + 1 + w.lo + w.hi) for w in every]
+        spans = [int(shapes.effective_length(w.k, w.d)) for w in every]
+        kind = "correlate" if any(s.step.operator == "correlate" for s in steps) else "pool"
+        if dialect == "JAX" and padded[position] >= 0:
+            return " (JAX itself gives an empty output)"
+        text = words.short_window(dialect, name, kind, padded, spans, position, int(r.m))
+    else:
+        text = words.short_scatter(dialect) if r.kind == "scatter" else ""
+    return f" ({dialect} says: {text})" if text else ""
 
 
 def _remedy(r: Reach) -> str:

@@ -89,7 +89,7 @@ RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 def tree(e: Expr) -> Node:
     """The tree of an expression.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> n, k, s, d = sizes("n k s d")
     >>> print(plain(tree((n - d * (k - 1) - 1) // s + 1)))
     ⌊(n − d·(k − 1) − 1)/s⌋ + 1
@@ -231,7 +231,7 @@ def _rank(m: Monomial) -> tuple[int, int, str]:
 def flattened(e: Expr) -> Expr:
     """Quotients of quotients as one: ``⌊(⌊a/b⌋ + c)/d⌋ = ⌊(a + b·c)/(b·d)⌋`` for ``b, d >= 1``.
 
-    >>> from derive.expr import size
+    >>> from derive.symbols import size
     >>> print(flattened(((size("n") + 1) // 2 + 1) // 2))
     (n + 3)//4
     """
@@ -254,7 +254,7 @@ def flattened(e: Expr) -> Expr:
 def value(node: Node, sizes: Sizes) -> int:
     """The number that a tree stands for.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> n, s = sizes("n s")
     >>> value(tree(-(-n // s)), {"n": 7, "s": 2})
     4
@@ -284,7 +284,7 @@ def value(node: Node, sizes: Sizes) -> int:
 def plain(node: Node, sizes: Sizes | None = None) -> str:
     """A tree as text; with ``sizes`` the numbers stand in the place of the names.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> n, s = sizes("n s")
     >>> plain(tree((n - 1) * s + 1)), plain(tree((n - 1) * s + 1), {"n": 4, "s": 2})
     ('(n − 1)·s + 1', '(4 − 1)·2 + 1')
@@ -319,7 +319,7 @@ def _tight(node: Node, sizes: Sizes | None, *more: type) -> str:
 def latex(node: Node) -> str:
     r"""A tree as LaTeX.
 
-    >>> from derive.expr import size
+    >>> from derive.symbols import size
     >>> print(latex(tree(size("H_in") // size("kernel_size"))))
     \left\lfloor \frac{H_{\mathrm{in}}}{\mathrm{kernel\_size}} \right\rfloor
     """
@@ -380,7 +380,7 @@ def _letter(letter: str) -> str:
 def condition(cond: Cond) -> str:
     """A condition as text: all negative terms stand on the other side.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> n, k, d = sizes("n k d")
     >>> condition(n >= d * (k - 1) + 1)
     'n ≥ d·(k − 1) + 1'

@@ -80,6 +80,8 @@ def stages(
     }
     found = []
     for step in plan.steps:
+        if any(n.constant is not None and n.constant < 0 for n in shape):
+            break  # the step before has no output, which its requirements say
         place = tensor("x", *shape)
         operands: tuple[Form, ...] = (place, kernels[step.weight]) if step.weight else (place,)
         after = OPERATORS[step.operator].build(*operands, **dict(step.parameters))

@@ -25,7 +25,8 @@ from derive.dialects.layer import (
 )
 from derive.dialects.registry import call
 from derive.errors import NotSupported, WrongInput
-from derive.expr import Expr, all_of, any_of, indicator, lift, maximum, minimum, size
+from derive.expr import Expr, all_of, any_of, indicator, lift, maximum, minimum
+from derive.symbols import size
 
 PAD_MODES = {
     "constant": "zero",

@@ -28,9 +28,10 @@ from derive.dialects.layer import (
 )
 from derive.dialects.registry import call, count_of
 from derive.errors import NotSupported, WrongInput
-from derive.expr import Expr, Integer, divides, eq, lift, maximum, minimum, size
+from derive.expr import FALSE, Expr, Integer, divides, eq, lift, maximum, minimum
 from derive.form import Form
 from derive.operators import flip
+from derive.symbols import size
 
 Pairs = tuple[tuple[Expr, Expr], ...]
 NAMED = ("VALID", "SAME", "SAME_LOWER")
@@ -45,7 +46,20 @@ class Numbers:
     out: str
 
 
-def each(value: Any, dims: int, what: str, default: int = 1) -> tuple[Expr, ...]:
+POSITIVE_WINDOW = "expects window to have positive stride"
+POSITIVE_DILATION = "All dilations must be positive"
+SAYS = {  # of a convolution, where lhs_dilation is that of the strides
+    "window_strides": POSITIVE_WINDOW,
+    "strides": POSITIVE_DILATION,
+    "lhs_dilation": POSITIVE_DILATION,
+    "rhs_dilation": POSITIVE_DILATION,
+}
+NO_GROUPS = "feature_group_count must be a positive integer"
+
+
+def each(
+    value: Any, dims: int, what: str, default: int = 1, says: str | None = None
+) -> tuple[Expr, ...]:
     """One integer for each axis; JAX takes a sequence only.  None is the default for all."""
     if value is None:
         return (lift(default),) * dims
@@ -58,7 +72,8 @@ def each(value: Any, dims: int, what: str, default: int = 1) -> tuple[Expr, ...]
         raise WrongInput(
             f"{what} has {len(value)} values for {dims} axes; give one for each of the {dims}"
         )
-    return at_least(1, tuple(integer(v, what) for v in value), what)
+    said = SAYS.get(what, "") if says is None else says
+    return at_least(1, tuple(integer(v, what) for v in value), what, said)
 
 
 def pairs_of(value: Any, dims: int, what: str = "padding") -> Pairs:
@@ -181,13 +196,17 @@ def kernel_shape(given: Mapping[str, Shape], name: str, axes: str, read: Expr) -
 
 def channels_fit(c: Expr, per_group: Expr, out: Expr, groups: Expr) -> tuple[Requirement, ...]:
     """What JAX demands of the channel counts."""
+    says = (
+        "feature_group_count must divide lhs feature dimension size"
+        if divides(groups, c) == FALSE
+        else "lhs feature dimension size divided by feature_group_count must equal the rhs input "
+        "feature dimension size"
+    )
     return (
         Requirement(
             eq(c, groups * per_group),
             f"the input has {c} channels but the kernel reads {per_group} for each of "
-            f"feature_group_count = {groups} groups (JAX: lhs feature dimension size divided by "
-            f"feature_group_count must equal the rhs input feature dimension size); "
-            f"give {groups * per_group} channels",
+            f"feature_group_count = {groups} groups (JAX: {says}); give {groups * per_group} channels",
         ),
         Requirement(
             divides(groups, out),
@@ -250,9 +269,8 @@ def conv_general_dilated(
     """``jax.lax.conv_general_dilated``: correlation, (N, C, …) and (O, I, …) by default."""
     s, d = each(window_strides, dims, "window_strides"), each(rhs_dilation, dims, "rhs_dilation")
     e = each(lhs_dilation, dims, "lhs_dilation")
-    g = at_least(1, (integer(feature_group_count, "feature_group_count"),), "feature_group_count")[
-        0
-    ]
+    groups = (integer(feature_group_count, "feature_group_count"),)
+    g = at_least(1, groups, "feature_group_count", NO_GROUPS)[0]
     if integer(batch_group_count, "batch_group_count") != 1:
         raise NotSupported(
             f"lax.conv_general_dilated: batch_group_count = {batch_group_count}: only 1 is "

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from derive.dialects.calls import Name, Sum, show
-from derive.dialects.jax_lax import amounts, each, pairs_of
+from derive.dialects.jax_lax import POSITIVE_DILATION, amounts, each, pairs_of
 from derive.dialects.layer import SPATIAL, Layer, Plan, Shape, Step, step
 from derive.dialects.registry import call, count_of
 from derive.errors import WrongInput
@@ -18,6 +18,7 @@ from derive.expr import Expr, lift, maximum, minimum
 
 INFINITY = ("inf", "infty", "Inf")
 ZERO = (lift(0), lift(0))
+POSITIVE = "must have every element be strictly positive"  # JAX, of all its window operations
 
 
 def spread(idle: Sequence[bool]) -> str:
@@ -68,12 +69,12 @@ def reduce_window(
     ``dims`` is the rank of the array: ``window_dimensions`` speaks of all axes.
     """
     kind = _kind(init_value, computation)
-    k = each(window_dimensions, dims, "window_dimensions")
+    k = each(window_dimensions, dims, "window_dimensions", says=POSITIVE)
     s, d = (
-        each(window_strides, dims, "window_strides"),
-        each(window_dilation, dims, "window_dilation"),
+        each(window_strides, dims, "window_strides", says=POSITIVE),
+        each(window_dilation, dims, "window_dilation", says=POSITIVE_DILATION),
     )
-    e = each(base_dilation, dims, "base_dilation")
+    e = each(base_dilation, dims, "base_dilation", says=POSITIVE_DILATION)
     pairs = ((lift(0), lift(0)),) * dims
     if not isinstance(padding, str):
         pairs = pairs_of(padding, dims)
@@ -82,8 +83,9 @@ def reduce_window(
     named = isinstance(padding, str) and padding.upper() != "VALID"
     if named and window_strides is None:
         raise WrongInput(
-            f"padding = {padding!r} without window_strides: JAX refuses it (its rule for the padding takes "
-            f"the strides as they are given); give window_strides=({'1, ' * dims})"
+            f"padding = {padding!r} without window_strides: JAX refuses it (operands could not be "
+            "broadcast together), as its rule for the padding takes the strides as they are given; "
+            f"give window_strides=({', '.join(['1'] * dims)}{',' * (dims == 1)})"
         )
     ones = [all(a == 1 for a in axis) for axis in zip(k, s, d, e, strict=True)]
     layout = spread([one and (named or p == ZERO) for one, p in zip(ones, pairs, strict=True)])
@@ -159,7 +161,8 @@ def max_pool(
     dims: int, inputs: Any, window_shape: Any, strides: Any = None, padding: Any = "VALID"
 ) -> Layer:
     """``flax.linen.max_pool``: (N, …, C), stride 1 by default, padding with minus infinity."""
-    k, s = each(window_shape, dims, "window_shape"), each(strides, dims, "strides")
+    k = each(window_shape, dims, "window_shape", says=POSITIVE)
+    s = each(strides, dims, "strides", says=POSITIVE)
     return _pool_layer(
         dims, k, s, padding, lambda p: window_steps("max", k, s, p, ones(dims), ones(dims))
     )
@@ -175,7 +178,8 @@ def avg_pool(
     count_include_pad: Any = True,
 ) -> Layer:
     """``flax.linen.avg_pool``: (N, …, C), stride 1 by default."""
-    k, s = each(window_shape, dims, "window_shape"), each(strides, dims, "strides")
+    k = each(window_shape, dims, "window_shape", says=POSITIVE)
+    s = each(strides, dims, "strides", says=POSITIVE)
 
     def steps(p: tuple[tuple[Expr, Expr], ...]) -> tuple[Step, ...]:
         inside = bool(count_include_pad)

@@ -63,15 +63,15 @@ def conv(
     not_both(s, d)
     if made.constant is not None and g.constant is not None and made.constant % g.constant:
         raise WrongInput(
-            f"filters = {made}, groups = {g}: the number of filters must be evenly divisible by the "
-            f"number of groups; choose groups that divide {made}"
+            f"filters = {made}, groups = {g}: Keras refuses it (The number of filters must be evenly "
+            f"divisible by the number of groups); choose groups that divide {made}"
         )
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         groups_fit = Requirement(
             divides(g, x[0]),
-            f"the input has {x[0]} channels, which must be evenly divisible by groups = {g}; "
-            f"choose groups that divide {x[0]}",
+            f"the input has {x[0]} channels, groups = {g}: Keras refuses it (The number of input "
+            f"channels must be evenly divisible by the number of groups); choose groups that divide {x[0]}",
         )
         kernel = Operand("kernel", kernel_axes(dims), (*k, x[0] // g, made), channels_first)
         steps = correlation("kernel", s, _amounts(mode, x[1:], k, s, d), d, g)

@@ -141,14 +141,7 @@ def convolution_1d(
     bias: Any = True,
 ) -> Layer:
     """``Convolution1D`` of Keras 1: channels last, kernels (out, in, k, 1)."""
-    k, s = (
-        numbers((filter_length,), 1, "filter_length"),
-        numbers((subsample_length,), 1, "subsample_length"),
-    )
-    layer = convolution(
-        dims, ordering("tf", 1), (nb_filter, k, s, (lift(1),)), border_mode, activation, bias
-    )
-    return _with_unit_axis(layer)
+    return _one_axis((nb_filter, filter_length, subsample_length, 1), border_mode, activation, bias)
 
 
 @call("Keras 1", "keras1.AtrousConvolution1D", dims=(1,))
@@ -166,14 +159,18 @@ def atrous_1d(
     bias: Any = True,
 ) -> Layer:
     """``AtrousConvolution1D`` of Keras 1: a dilated ``Convolution1D``."""
-    k, s = (
-        numbers((filter_length,), 1, "filter_length"),
-        numbers((subsample_length,), 1, "subsample_length"),
-    )
-    d = numbers((atrous_rate,), 1, "atrous_rate")
-    layer = convolution(
-        dims, ordering("tf", 1), (nb_filter, k, s, d), border_mode, activation, bias
-    )
+    made = (nb_filter, filter_length, subsample_length, atrous_rate)
+    return _one_axis(made, border_mode, activation, bias)
+
+
+def _one_axis(
+    made: tuple[Any, Any, Any, Any], border_mode: Any, activation: Any, bias: Any
+) -> Layer:
+    """``made``: the number of filters, their length, stride and dilation."""
+    filters, length, stride, rate = made
+    k, s = numbers((length,), 1, "filter_length"), numbers((stride,), 1, "subsample_length")
+    d = numbers((rate,), 1, "atrous_rate")
+    layer = convolution(1, ordering("tf", 1), (filters, k, s, d), border_mode, activation, bias)
     return _with_unit_axis(layer)
 
 

@@ -12,6 +12,20 @@ from derive.dialects.registry import Meaning
 from derive.errors import WrongInput
 from derive.expr import Expr
 
+ABOVE_ZERO = "do not satisfy `value > 0`"
+SAYS = {
+    "kernel_size": ABOVE_ZERO,
+    "strides": ABOVE_ZERO,
+    "dilation_rate": ABOVE_ZERO,
+    "pool_size": ABOVE_ZERO,
+    "size": ABOVE_ZERO,
+    "output_padding": "do not satisfy `value >= 0`",
+    "filters": "Expected a strictly positive value",
+    "depth_multiplier": "Expected a strictly positive value",
+    "groups": "The number of groups must be a positive integer",
+    "units": "expected a positive integer",
+    "padding": "Paddings must be non-negative",
+}
 COMMON = {"name": None, "dtype": None, "trainable": True, "input_shape": None, "autocast": True}
 COMMON |= {"batch_input_shape": None, "batch_size": None, "activity_regularizer": None}
 KERNEL = {
@@ -74,8 +88,10 @@ def keras_layout(data_format: Any, dims: int) -> str:
     )
 
 
-def numbers(value: Any, dims: int, what: str, least: int = 1) -> Shape:
+def numbers(value: Any, dims: int, what: str, least: int = 1, says: str | None = None) -> Shape:
     """One number for all axes, or a tuple with one for each; none below ``least``.
+
+    ``says`` is what Keras says of smaller ones where it is not what it says in most layers.
 
     >>> numbers(2, 3, "strides") == (2, 2, 2)
     True
@@ -87,12 +103,11 @@ def numbers(value: Any, dims: int, what: str, least: int = 1) -> Shape:
             f"for {dims} spatial axes"
         )
     found = tuple(integer(v, what) for v in values)
+    said = SAYS.get(what, "") if says is None else says
     for v in found:
         if v.constant is not None and v.constant < least:
-            raise WrongInput(
-                f"{what} = {v}: Keras refuses values that do not satisfy `value >= {least}`; "
-                f"give {least} or more"
-            )
+            quote = f" ({said})" if said else ""
+            raise WrongInput(f"{what} = {v}: Keras refuses it{quote}; give {least} or more")
     return found
 
 

@@ -109,13 +109,15 @@ def cropping_3d(dims: int, cropping: Any = 1, data_format: Any = None) -> Layer:
 def cropped(amounts: Pairs, layout: str) -> Layer:
     """The layer of a cropping, which leaves at least one sample."""
     dims = len(amounts)
+    said = "be smaller than the " + (
+        "input length" if dims == 1 else "corresponding spatial dimension of the input"
+    )
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         requires = tuple(
             Requirement(
                 lo + hi < n,
-                f"cropping = ({lo}, {hi}): it should be smaller than the input's length {n}; "
-                "crop less",
+                f"cropping = ({lo}, {hi}) of an input of {n}: Keras refuses it ({said}); crop less",
             )
             for n, (lo, hi) in zip(x[1:], amounts, strict=True)
         )

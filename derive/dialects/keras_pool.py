@@ -94,7 +94,7 @@ def pool_layer(
 ) -> Layer:
     """The layer of a pooling."""
     k = numbers(pool_size, dims, "pool_size")
-    s = k if strides is None else numbers(strides, dims, "strides")
+    s = k if strides is None else numbers(strides, dims, "strides", says="Stride must be > 0")
     mode, layout = named_padding(padding), keras_layout(data_format, dims)
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
@@ -146,7 +146,8 @@ def conv(
     name: Any = None,
 ) -> Layer:
     """``keras.ops.conv``: correlation with kernels (*k, in/groups, out)."""
-    s, d = numbers(strides, dims, "strides"), numbers(dilation_rate, dims, "dilation_rate")
+    s = numbers(strides, dims, "strides", says="")
+    d = numbers(dilation_rate, dims, "dilation_rate", says="")
     mode, layout = named_padding(padding), keras_layout(data_format, dims)
     not_both(s, d)
 
@@ -173,9 +174,10 @@ def conv_transpose(
     name: Any = None,
 ) -> Layer:
     """``keras.ops.conv_transpose``: kernels (*k, out, in)."""
-    s, d = numbers(strides, dims, "strides"), numbers(dilation_rate, dims, "dilation_rate")
+    s = numbers(strides, dims, "strides", says="")
+    d = numbers(dilation_rate, dims, "dilation_rate", says="")
     mode, layout = named_padding(padding), keras_layout(data_format, dims)
-    r = None if output_padding is None else numbers(output_padding, dims, "output_padding", 0)
+    r = None if output_padding is None else numbers(output_padding, dims, "output_padding", 0, "")
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         shape = given["kernel"]
@@ -206,7 +208,8 @@ def depthwise_conv(
     name: Any = None,
 ) -> Layer:
     """``keras.ops.depthwise_conv``: kernels (*k, in, multiplier)."""
-    s, d = numbers(strides, dims, "strides"), numbers(dilation_rate, dims, "dilation_rate")
+    s = numbers(strides, dims, "strides", says="")
+    d = numbers(dilation_rate, dims, "dilation_rate", says="")
     mode, layout = named_padding(padding), keras_layout(data_format, dims)
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:

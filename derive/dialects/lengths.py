@@ -1,6 +1,7 @@
 """Sets of lengths: found by sampling, then proved to be the whole answer with integer sets (ISL).
 
->>> from derive.expr import divides, size
+>>> from derive.expr import divides
+>>> from derive.symbols import size
 >>> n = size("n")
 >>> str(lengths_where(divides(4, n), n)), str(lengths_where((n + 1) // 2 - 14 >= 0, n))
 ('all n divisible by 4', 'all n ≥ 27')
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from derive.errors import NotSupported
+from derive.evaluation import holds
 from derive.expr import (
     FALSE,
     TRUE,
@@ -25,7 +27,6 @@ from derive.expr import (
     conjuncts,
     divides,
     eq,
-    holds,
 )
 
 SAMPLES = 4096
@@ -192,7 +193,8 @@ def _runs(truth: list[bool], first: int) -> tuple[tuple[int, int | None], ...]:
 def preimages(shape: Expr, requires: Cond, size: Expr, target: int) -> Lengths:
     """All lengths for which an output length is ``target`` and the call is defined.
 
-    >>> from derive.expr import TRUE, size
+    >>> from derive.expr import TRUE
+    >>> from derive.symbols import size
     >>> n = size("n")
     >>> str(preimages((n - 1) // 2 + 1, TRUE, n, 14))
     '27 and 28'

@@ -16,8 +16,9 @@ from derive.dialects.layer import Layer, outline
 from derive.dialects.registry import AMOUNT, rebuild
 from derive.dialects.request import Asked, Shape, channels
 from derive.errors import DeriveError
-from derive.expr import Cond, Expr, Sym, lift, symbol
+from derive.expr import Cond, Expr, Sym, lift
 from derive.form import Form, tensor
+from derive.symbols import symbol
 
 TRIED = (1, 2, 3, 5, 8, 13, 28, 57, 224)
 

@@ -25,7 +25,8 @@ from derive.dialects.layer import (
 )
 from derive.dialects.registry import CALLS, call, spelling
 from derive.errors import WrongInput
-from derive.expr import Expr, divides, eq, lift, maximum, size
+from derive.expr import Expr, divides, eq, lift, maximum
+from derive.symbols import size
 
 AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 Pairs = tuple[tuple[Expr, Expr], ...]
@@ -53,7 +54,9 @@ def ints(value: Any, dims: int, what: str, default: int, least: int = 1) -> tupl
         raise WrongInput(
             f"{what} has {len(value)} values for {dims} spatial axes; give one for each"
         )
-    return at_least(least, tuple(integer(v, what) for v in value), what)
+    rule = "only contain positive" if least else "not contain negative"
+    says = f"Attribute {what} must {rule} values"
+    return at_least(least, tuple(integer(v, what) for v in value), what, says)
 
 
 def explicit(pads: Any, dims: int) -> Pairs:
@@ -66,7 +69,9 @@ def explicit(pads: Any, dims: int) -> Pairs:
             f"pads = {count} for {dims} spatial axes: ONNX lists the beginnings of all axes and then "
             f"the ends; give {2 * dims} values, as [{', '.join(['1'] * 2 * dims)}]"
         )
-    values = at_least(0, tuple(integer(v, "pads") for v in pads), "pads", "pads are not negative")
+    values = at_least(
+        0, tuple(integer(v, "pads") for v in pads), "pads", "must not contain negative values"
+    )
     return tuple(zip(values[:dims], values[dims:], strict=True))
 
 
@@ -74,11 +79,12 @@ def check_auto_pad(auto_pad: Any, pads: Any) -> str:
     """The name of the automatic padding; it excludes ``pads``."""
     if auto_pad not in AUTO_PADS:
         raise WrongInput(
-            f"auto_pad = {show(auto_pad)}: ONNX knows {', '.join(AUTO_PADS)}; choose one of them"
+            f"auto_pad = {show(auto_pad)}: ONNX knows {', '.join(AUTO_PADS)} (Unknown AutoPadType "
+            "String); choose one of them"
         )
     if auto_pad != "NOTSET" and isinstance(pads, tuple) and any(p != 0 for p in pads):
         raise WrongInput(
-            f"auto_pad = {auto_pad!r} with pads: ONNX takes one of the two (pads cannot be used "
+            f"auto_pad = {auto_pad!r} with pads: ONNX takes one of the two (cannot be used "
             "simultaneously with auto_pad); leave one out"
         )
     return str(auto_pad)
@@ -164,12 +170,13 @@ def conv(
         conds = (
             Requirement(
                 eq(x[0], g * kernel[1]),
-                f"X has {x[0]} channels but W reads {kernel[1]} for each of group = {g}; "
-                f"give {g * kernel[1]} channels",
+                f"X has {x[0]} channels but W reads {kernel[1]} for each of group = {g} (onnxruntime: "
+                f"Input channels C is not equal to kernel channels * group); give {g * kernel[1]} channels",
             ),
             Requirement(
                 divides(g, kernel[0]),
-                f"W makes {kernel[0]} channels, which group = {g} does not divide; choose a divisor",
+                f"W makes {kernel[0]} channels, which group = {g} does not divide (onnxruntime: Output "
+                "channels M is not divisible by group); choose a divisor",
             ),
             *kernel_fits(kernel, kernel_shape, dims),
         )
@@ -220,11 +227,13 @@ def conv_transpose(
         conds = (
             Requirement(
                 eq(x[0], kernel[0]),
-                f"X has {x[0]} channels but W reads {kernel[0]}; give {kernel[0]} channels",
+                f"X has {x[0]} channels but W reads {kernel[0]} (onnxruntime: filter number not equal "
+                f"to input channel number); give {kernel[0]} channels",
             ),
             Requirement(
                 divides(g, x[0]),
-                f"X has {x[0]} channels, which group = {g} does not divide; choose a divisor",
+                f"X has {x[0]} channels, which group = {g} does not divide (onnxruntime: Input channels "
+                "is not divisible by group); choose a divisor",
             ),
             *kernel_fits(kernel, kernel_shape, dims),
             *returns(r, output_shape, x[1:], kernel[2:], s, d),
@@ -266,6 +275,14 @@ def transpose_padding(
     return tuple(found)
 
 
+def _too_much(r: Expr, s: Expr, d: Expr) -> str:
+    """What onnxruntime says of an output padding that is not below the stride."""
+    known = r.constant is not None and s.constant is not None and d.constant is not None
+    if known and int(r) >= max(int(s), int(d)):
+        return "must be less than max(stride, dilation)"
+    return "Computed output shape is inconsistent with input spatial dimensions"
+
+
 def returns(
     r: tuple[Expr, ...],
     output_shape: Any,
@@ -278,10 +295,10 @@ def returns(
     conds = [
         Requirement(
             a < b,
-            f"output_padding = {a} with strides = {b}: onnxruntime and the reference refuse it (Computed "
-            f"output shape is inconsistent with input spatial dimensions); give less than {b}",
+            f"output_padding = {a} with strides = {b}: onnxruntime refuses it "
+            f"({_too_much(a, b, c)}); give less than {b}",
         )
-        for a, b in zip(r, s, strict=True)
+        for a, b, c in zip(r, s, d, strict=True)
     ]
     if output_shape is not None:
         wanted = ints(output_shape, len(k), "output_shape", 1)
@@ -289,7 +306,8 @@ def returns(
             full = shapes.conv_transpose_length(ni, ki, si, di)
             message = (
                 f"output_shape = {m} is too long: the scatter reaches {full}, and less than strides = {si} "
-                f"can be added; give at most {full + si - 1}"
+                "can be added (onnxruntime: Explicit output_shape is inconsistent with input spatial "
+                f"dimensions); give at most {full + si - 1}"
             )
             conds.append(Requirement(m < full + si, message))
     return tuple(conds)

@@ -49,7 +49,9 @@ def _windows(
     why: str = "",
 ) -> Layer:
     if kernel_shape is None:
-        raise WrongInput("kernel_shape is required; give e.g. kernel_shape=[2, 2]")
+        raise WrongInput(
+            "kernel_shape is required (Required attribute 'kernel_shape' is missing); give e.g. kernel_shape=[2, 2]"
+        )
     auto = check_auto_pad(auto_pad, pads)
     k = ints(kernel_shape, dims, "kernel_shape", 1)
     s, d = ints(strides, dims, "strides", 1), ints(dilations, dims, "dilations", 1)
@@ -59,8 +61,8 @@ def _windows(
     limits = tuple(
         Requirement(
             a < ki,
-            f"pads = {a} with kernel_shape = {ki}: onnxruntime refuses it (pad should be smaller than "
-            "kernel); pad by hand with Pad",
+            f"pads = {a} with kernel_shape = {ki}: onnxruntime refuses it (pads[dim] < "
+            "kernel_shape[dim]); pad by hand with Pad",
         )
         for pair, ki in zip(p, k, strict=True)
         for a in pair

@@ -132,11 +132,11 @@ def _padded(pairs: Pairs, n: Shape, mode: str) -> Plan:
     limits = tuple(
         Requirement(
             a < m,
-            f"mode = 'reflect' with {a} on {m} samples: onnxruntime refuses it (Pad reflect: {a} exceeds "
-            f"maximum allowed {m - 1}); give at most {m - 1}, or pad twice",
+            f"mode = 'reflect' with {a} on {m} samples: onnxruntime refuses it ({side}-pad ({a}) exceeds "
+            f"maximum allowed ({m - 1})); give at most {m - 1}, or pad twice",
         )
         for m, pair in zip(left, high, strict=True)
-        for a in pair
+        for side, a in zip(("pre", "post"), pair, strict=True)
         if a != 0
     )
     last = step("pad", padding=high, mode="reflect", dims=len(high))
@@ -194,8 +194,8 @@ def resize(
         )
     if (scales is None) == (sizes is None):
         raise WrongInput(
-            "Resize takes either scales or sizes: one of them must be given and not both; "
-            "give e.g. scales=[1, 1, 2, 2]"
+            "Resize takes either scales or sizes: one is needed (Either `sizes` or `scales` must be "
+            "provided, but not both of them); give e.g. scales=[1, 1, 2, 2]"
         )
     chosen = tuple(range(dims)) if axes is None else _axes(axes, dims)
     what = "scales" if sizes is None else "sizes"
@@ -318,7 +318,10 @@ def _by_scale(
         return m, _positions(mode, n, m, scale, lift(1), m, lift(1), region)
     q = _fraction(scale, "scales")
     if q <= 0:
-        raise WrongInput(f"scales = {show(scale)}: ONNX wants more than 0; give a positive scale")
+        raise WrongInput(
+            f"scales = {show(scale)}: onnxruntime refuses it (Scale value should be greater than 0); "
+            "give a positive scale"
+        )
     a, b = lift(q.numerator), lift(q.denominator)
     m = n * a // b
     return m, _positions(mode, n, m, a, b, n * a, b, region)
@@ -391,7 +394,8 @@ def upsample(dims: int, X: Any = None, scales: Any = None, mode: Any = "nearest"
     values = constant_input(scales, "scales", "scales=[1, 1, 2, 2]")
     if any(isinstance(v, (int, Fraction)) and v < 1 for v in values):
         raise WrongInput(
-            f"scales = {show(values)}: Upsample wants 1 or more on each axis; use Resize to shrink"
+            f"scales = {show(values)}: onnxruntime refuses it (Scale value should be greater than or "
+            "equal to 1); use Resize to shrink"
         )
     return resize(
         dims,
@@ -426,8 +430,12 @@ def space_to_depth(
 
 def _blocks(operator: str, blocksize: Any, mode: Any) -> Layer:
     if blocksize is None:
-        raise WrongInput("blocksize is required; give e.g. blocksize=2")
-    r = at_least(1, (integer(blocksize, "blocksize"),), "blocksize")[0]
+        raise WrongInput(
+            "blocksize is required (Required attribute 'blocksize' is missing); give e.g. blocksize=2"
+        )
+    r = at_least(1, (integer(blocksize, "blocksize"),), "blocksize", "Blocksize must be positive")[
+        0
+    ]
     if mode not in ("DCR", "CRD"):
         raise WrongInput(f"mode = {show(mode)}: ONNX knows DCR and CRD; choose one of them")
 
@@ -505,7 +513,10 @@ def max_unpool(
 ) -> Layer:
     """ONNX ``MaxUnpool``: its shape, ``s(m-1) + k - p_lo - p_hi`` or the ``output_shape`` given."""
     if kernel_shape is None:
-        raise WrongInput("kernel_shape is required; give e.g. kernel_shape=[2, 2]")
+        raise WrongInput(
+            "kernel_shape is required (Required attribute 'kernel_shape' is missing); "
+            "give e.g. kernel_shape=[2, 2]"
+        )
     k, s = ints(kernel_shape, dims, "kernel_shape", 1), ints(strides, dims, "strides", 1)
     p = explicit(pads, dims)
 

@@ -26,9 +26,10 @@ from derive.dialects.layer import (
 )
 from derive.dialects.registry import layer_of
 from derive.errors import NotSupported, WrongInput
-from derive.expr import Expr, size
+from derive.expr import Expr
 from derive.form import Form
 from derive.operators import flip
+from derive.symbols import size
 
 
 @dataclass(frozen=True)

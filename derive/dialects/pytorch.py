@@ -34,6 +34,9 @@ PADDING_MODES = {
     "circular": "circular",
 }
 EMPTY_KERNEL = "kernel size should be greater than zero"
+EMPTY_DILATION = "dilation should be greater than zero"
+NO_GROUPS = "groups must be a positive integer"  # says the layer, and the function:
+NO_GROUPS_IN_FUNCTION = "non-positive groups is not supported"
 
 
 @call("PyTorch", "nn.Conv{d}d")
@@ -53,8 +56,8 @@ def conv(
 ) -> Layer:
     """``torch.nn.Conv1d``, ``Conv2d``, ``Conv3d``: correlation with weights (O, I/groups, k)."""
     c_in, c_out = integer(in_channels, "in_channels"), integer(out_channels, "out_channels")
-    g = at_least(1, (integer(groups, "groups"),), "groups")[0]
-    k = at_least(1, each_axis(kernel_size, dims, "kernel_size"), "kernel_size")
+    g = at_least(1, (integer(groups, "groups"),), "groups", NO_GROUPS)[0]
+    k = at_least(1, each_axis(kernel_size, dims, "kernel_size"), "kernel_size", EMPTY_KERNEL)
     check_groups("in_channels", c_in, g)
     check_groups("out_channels", c_out, g)
     if padding_mode not in PADDING_MODES:
@@ -90,7 +93,7 @@ def conv_functional(
     groups: Any = 1,
 ) -> Layer:
     """``torch.nn.functional.conv1d``, ``conv2d``, ``conv3d``."""
-    g = at_least(1, (integer(groups, "groups"),), "groups")[0]
+    g = at_least(1, (integer(groups, "groups"),), "groups", NO_GROUPS_IN_FUNCTION)[0]
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         kernel = given["weight"]
@@ -99,7 +102,7 @@ def conv_functional(
         operands = [Operand("weight", "OI" + SPATIAL[dims], kernel)]
         if bias is not None:
             operands.append(Operand("bias", "O", kernel[:1]))
-        check_groups("weight.size(0)", kernel[0], g)
+        check_groups("weight.size(0)", kernel[0], g, weight_groups(g))
         message = (
             f"the input has {x[0]} channels but the weight reads {kernel[1]} for each of {g} groups; "
             f"give {g * kernel[1]} channels"
@@ -124,7 +127,7 @@ def conv_steps(
     ``padding='same'`` pads ``d(k-1)`` in all, the odd one behind, for stride 1 only.
     """
     s = at_least(1, axes(stride, dims, "stride"), "stride", "non-positive stride is not supported")
-    d = at_least(1, axes(dilation, dims, "dilation"), "dilation")
+    d = at_least(1, axes(dilation, dims, "dilation"), "dilation", EMPTY_DILATION)
     if isinstance(padding, str):
         amounts = _named_padding(padding, k, s, d)
     else:
@@ -169,7 +172,8 @@ def _named_padding(
         return tuple((lift(0), lift(0)) for _ in k)
     if padding != "same":
         raise WrongInput(
-            f"padding = {padding!r}: PyTorch knows 'valid' and 'same'; give one of them or amounts"
+            f"padding = {padding!r}: PyTorch knows 'valid' and 'same' (Invalid padding "
+            "string); give one of them or amounts"
         )
     if any(a.constant is not None and a.constant != 1 for a in s):
         raise WrongInput(
@@ -180,11 +184,16 @@ def _named_padding(
     return tuple((t // 2, t - t // 2) for t in totals)
 
 
-def check_groups(what: str, channels: Expr, groups: Expr) -> None:
+def weight_groups(groups: Expr) -> str:
+    """What PyTorch says of a weight that the groups do not divide."""
+    return f"expected weight to be divisible by {groups} at dimension 0"
+
+
+def check_groups(what: str, channels: Expr, groups: Expr, says: str = "") -> None:
     """Refuse channel counts that the groups do not divide."""
     c, g = channels.constant, groups.constant
     if c is not None and g is not None and c % g:
         raise WrongInput(
-            f"{what} = {c}, groups = {g}: PyTorch refuses it ({what} must be divisible by groups); "
-            f"choose groups that divide {c}"
+            f"{what} = {c}, groups = {g}: PyTorch refuses it "
+            f"({says or f'{what} must be divisible by groups'}); choose groups that divide {c}"
         )

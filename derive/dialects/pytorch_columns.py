@@ -21,6 +21,7 @@ from derive.dialects.layer import (
     integer,
     step,
 )
+from derive.dialects.pytorch import EMPTY_KERNEL
 from derive.dialects.registry import call
 from derive.errors import WrongInput
 from derive.expr import Expr, divides, eq, lift
@@ -39,8 +40,21 @@ def unfold(
         "im2col", k=k, stride=s, padding=tuple((a, a) for a in p), dilation=d, dims=PLANE
     )
     steps = (columns, step("merge", axis=-5, count=3), step("merge", axis=-2, count=2))
-    plan = Plan(steps)
-    return Layer(dims, CANONICAL[2], lambda x, given: plan, output="NCW", unbatched=True)
+
+    def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
+        spans = [shapes.effective_length(ki, di) for ki, di in zip(k, d, strict=True)]
+        fits = tuple(
+            Requirement(
+                n + 2 * pi >= span,
+                f"the padded input ({n + 2 * pi}) is shorter than the kernel ({span}): PyTorch refuses "
+                f"it (its components must be at least one); give at least {span - 2 * pi}, more "
+                "padding, or a smaller kernel",
+            )
+            for n, pi, span in zip(x[1:], p, spans, strict=True)
+        )
+        return Plan(steps, requires=fits)
+
+    return Layer(dims, CANONICAL[2], plan, output="NCW", unbatched=True)
 
 
 @call("PyTorch", "F.unfold", dims=(2,), tensors=("input",))
@@ -82,13 +96,14 @@ def fold(
         fits += [
             Requirement(
                 divides(taps, x[0]),
-                f"{x[0]} channels: PyTorch refuses them (the size of dimension 1 must be divisible "
-                f"by the product of kernel_size, {taps}); give a multiple of {taps}",
+                f"{x[0]} channels: PyTorch refuses them (Expected size of input's dimension 1 to be "
+                f"divisible by the product of kernel_size); give a multiple of {taps}",
             ),
             Requirement(
                 eq(x[1], count),
-                f"{x[1]} columns: PyTorch refuses them (an output of {n[0]} × {n[1]} has {count} "
-                f"sliding blocks); give {count}",
+                f"{x[1]} columns for an output of {n[0]} × {n[1]}: PyTorch refuses them (expected size "
+                "of input's dimension 2 to match the calculated number of sliding blocks); "
+                f"give {count}",
             ),
         ]
         steps = (
@@ -125,7 +140,7 @@ def fold_functional(
 def _windows(
     kernel_size: Any, stride: Any, padding: Any, dilation: Any
 ) -> tuple[Axes, Axes, Axes, Axes]:
-    k = at_least(1, _two(kernel_size, "kernel_size"), "kernel_size")
+    k = at_least(1, _two(kernel_size, "kernel_size"), "kernel_size", EMPTY_KERNEL)
     says = "stride should be greater than zero"
     s = at_least(1, _two(stride, "stride"), "stride", says)
     p = at_least(0, _two(padding, "padding"), "padding", "padding should be non-negative")
@@ -137,14 +152,17 @@ def _two(value: Any, what: str) -> Axes:
     """Two values; unlike elsewhere a tuple of one is refused."""
     if isinstance(value, tuple) and len(value) != PLANE:
         raise WrongInput(
-            f"{what} has {len(value)} values: PyTorch refuses it (it is expected that {what} "
-            "equals 2); give one number or two"
+            f"{what} has {len(value)} values: PyTorch refuses it (It is expected {what} "
+            f"equals to 2, but got size {len(value)}); give one number or two"
         )
     return axes(value, PLANE, what)
 
 
 def _factor(value: Any, what: str) -> Expr:
-    return at_least(1, (integer(value, what),), what, f"a positive {what} is expected")[0]
+    said = f"expects a positive {what}"
+    if what == "groups":
+        said = "Number of groups to divide channels in must be positive"
+    return at_least(1, (integer(value, what),), what, said)[0]
 
 
 @call("PyTorch", "nn.PixelShuffle", dims=(2,))
@@ -154,8 +172,8 @@ def pixel_shuffle(dims: int, upscale_factor: Any) -> Layer:
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         message = (
-            f"{x[0]} channels: PyTorch refuses them (the 'channel' dimension must be divisible by "
-            f"the square of upscale_factor, {r * r}); give a multiple of {r * r}"
+            f"{x[0]} channels: PyTorch refuses them (expects its input's 'channel' dimension to be "
+            f"divisible by the square of upscale_factor); give a multiple of {r * r}"
         )
         fits = Requirement(divides(r * r, x[0]), message)
         return Plan((step("depth_to_space", r=r, mode="CRD", dims=PLANE),), requires=(fits,))
@@ -178,10 +196,10 @@ def pixel_unshuffle(dims: int, downscale_factor: Any) -> Layer:
         fits = tuple(
             Requirement(
                 divides(r, n),
-                f"a length of {n}: PyTorch refuses it (height and width must be divisible by "
-                f"downscale_factor, {r}); give a multiple of {r}",
+                f"a {side} of {n}: PyTorch refuses it (expects {side} to be divisible by "
+                f"downscale_factor); give a multiple of {r}",
             )
-            for n in x[1:]
+            for side, n in zip(("height", "width"), x[1:], strict=True)
         )
         return Plan((step("space_to_depth", r=r, mode="CRD", dims=PLANE),), requires=fits)
 
@@ -205,8 +223,8 @@ def channel_shuffle(dims: int, groups: Any) -> Layer:
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         message = (
-            f"{x[0]} channels, groups = {g}: PyTorch refuses it (the number of channels must be "
-            f"divisible by groups); choose groups that divide {x[0]}"
+            f"{x[0]} channels, groups = {g}: PyTorch refuses it (Number of channels must be divisible "
+            f"by groups); choose groups that divide {x[0]}"
         )
         fits = Requirement(divides(g, x[0]), message)
         return Plan((step("channel_shuffle", groups=g, dims=dims),), requires=(fits,))

@@ -27,7 +27,7 @@ def amounts(padding: tuple[Any, ...], what: str) -> Pairs:
     """
     if len(padding) % 2:
         raise WrongInput(
-            f"{what} has {len(padding)} values: PyTorch refuses it (padding length must be divisible "
+            f"{what} has {len(padding)} values: PyTorch refuses it (Padding length must be divisible "
             "by 2); give two for each axis, the last axis first"
         )
     values = [integer(v, what) for v in padding]
@@ -71,10 +71,17 @@ def _padding(dims: int, pairs: Pairs, mode: str, value: Any) -> Layer:
         if len(pairs) > most:
             raise WrongInput(
                 f"{2 * len(pairs)} amounts for an input with {rank} axes: PyTorch refuses them in "
-                f"this mode; give at most {2 * most}"
+                f"this mode{_unsupported(pairs, mode, rank)}; give at most {2 * most}"
             )
 
     return Layer(dims, CANONICAL[dims], lambda x, given: plan, unbatched=True, accepts=accepts)
+
+
+def _unsupported(pairs: Pairs, mode: str, rank: int) -> str:
+    """What PyTorch says of amounts for another number of axes, where it is not a constant."""
+    if mode == "zero":
+        return ""
+    return f" (Padding size {2 * len(pairs)} is not supported for {rank}D input tensor)"
 
 
 def _fitting(dims: int, pairs: Pairs, mode: str, what: str) -> Pairs:
@@ -86,7 +93,7 @@ def _fitting(dims: int, pairs: Pairs, mode: str, what: str) -> Pairs:
     if not least <= len(pairs) <= most:
         raise WrongInput(
             f"{what} has {2 * len(pairs)} values for an input with {dims + 2} axes: PyTorch takes "
-            f"{2 * least} to {2 * most} in this mode; give two for each padded axis, the last axis "
+            f"{2 * least} to {2 * most} in this mode{_unsupported(pairs, mode, dims + 2)}; give two for each padded axis, the last axis "
             "first"
         )
     return pairs
@@ -148,8 +155,8 @@ def pad(
     pairs, fill = amounts(pad, "pad"), filling(0 if value is None else value)
     if mode != "constant" and fill != 0:
         raise WrongInput(
-            f"value = {value} with mode = {mode!r}: PyTorch refuses it (the mode doesn't take in a "
-            "value argument); leave it out"
+            f'value = {value} with mode = {mode!r}: PyTorch refuses it (Padding mode "{mode}" '
+            "doesn't take in value argument); leave it out"
         )
     _fitting(dims, pairs, MODES[mode], "pad")
     return _padding(dims, pairs, MODES[mode], fill)

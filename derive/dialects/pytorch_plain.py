@@ -163,8 +163,8 @@ def group_norm(
         and (g.constant < 1 or c.constant % g.constant)
     ):
         raise WrongInput(
-            f"num_groups = {g}, num_channels = {c}: PyTorch refuses it (num_channels must be "
-            f"divisible by num_groups); choose groups that divide {c}"
+            f"num_groups = {g}, num_channels = {c}: PyTorch refuses it (num_channels ({c}) must be "
+            f"divisible by num_groups ({g})); choose groups that divide {c}"
         )
     fits = _channels(num_channels, "num_channels")
     return keeps_shape(

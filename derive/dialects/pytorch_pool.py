@@ -28,31 +28,45 @@ from derive.errors import WrongInput
 from derive.expr import Expr, lift
 
 NOT_LINEAR = "it is not linear in its input"
+SAYS = {
+    "stride": "stride should not be zero",
+    "padding": "pad must be non-negative",
+    "dilation": "dilation should be greater than zero",
+    "half": "pad should be at most half of effective kernel size",
+}
+SAYS_DILATED = SAYS | {"half": "pad should be smaller than or equal to half of kernel size"}
+SAYS_MAX_1D = {  # where no gradient is asked for
+    "stride": "stride must be greater than zero",
+    "padding": "padding must be non-negative",
+    "dilation": "dilation must be greater than zero",
+    "half": "padding should be at most half of kernel size",
+}
 Axes = tuple[Expr, ...]
 
 
-def window_axes(dims: int, kernel_size: Any, stride: Any) -> tuple[Axes, Axes]:
+def window_axes(
+    dims: int, kernel_size: Any, stride: Any, says: Mapping[str, str] = SAYS
+) -> tuple[Axes, Axes]:
     """Kernel and stride; the stride is the kernel where it is None or an empty tuple."""
     k = at_least(1, axes(kernel_size, dims, "kernel_size"), "kernel_size")
     if stride is None or stride == ():
         return k, k
-    says = "stride should not be zero"
-    return k, at_least(1, axes(stride, dims, "stride"), "stride", says)
+    return k, at_least(1, axes(stride, dims, "stride"), "stride", says["stride"])
 
 
-def padded_axes(dims: int, padding: Any, k: Axes) -> Axes:
+def padded_axes(dims: int, padding: Any, k: Axes, says: Mapping[str, str] = SAYS) -> Axes:
     """The padding: PyTorch pads a pooling by no more than half the kernel, dilated or not."""
     if isinstance(padding, str):
         raise WrongInput(
             f"padding = {padding!r}: PyTorch's pooling takes amounts; give integers, or pad first"
         )
-    p = at_least(0, axes(padding, dims, "padding"), "padding", "pad must be non-negative")
+    p = at_least(0, axes(padding, dims, "padding"), "padding", says["padding"])
     for pi, ki in zip(p, k, strict=True):
         amount, length = pi.constant, ki.constant
         if amount is not None and length is not None and 2 * amount > length:
             raise WrongInput(
-                f"padding = {amount}: PyTorch refuses it (pad should be at most half of the "
-                f"kernel size, which is {length}); give at most {length // 2}, or pad before with F.pad"
+                f"padding = {amount} with kernel_size = {length}: PyTorch refuses it "
+                f"({says['half']}); give at most {length // 2}, or pad before with F.pad"
             )
     return p
 
@@ -76,9 +90,11 @@ def max_pooling(
     dims: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any
 ) -> Layer:
     """Max pooling with the first of equal maxima, as a layer."""
-    k, s = window_axes(dims, kernel_size, stride)
-    d = at_least(1, axes(dilation, dims, "dilation"), "dilation", "dilation should be positive")
-    p = padded_axes(dims, padding, k)
+    says = SAYS_MAX_1D if dims == 1 else SAYS
+    k, s = window_axes(dims, kernel_size, stride, says)
+    d = at_least(1, axes(dilation, dims, "dilation"), "dilation", says["dilation"])
+    says = SAYS_DILATED if dims > 1 and any(a.constant not in (None, 1) for a in d) else says
+    p = padded_axes(dims, padding, k, says)
     pooled = step(
         "max_pool",
         k=k,
@@ -162,8 +178,8 @@ def _larger(dims: int, k: Axes, plan: Plan) -> Layer:
         fits = tuple(
             Requirement(
                 n >= ki,
-                f"an input of {n} with kernel_size = {ki}: PyTorch refuses it on three axes (input "
-                "image smaller than kernel size, whatever the padding); pad before with F.pad",
+                f"an input of {n} with kernel_size = {ki}: PyTorch refuses it on three axes, "
+                "whatever the padding (smaller than kernel size); pad before with F.pad",
             )
             for n, ki in zip(x[1:], k, strict=True)
         )
@@ -292,8 +308,7 @@ def power_average(dims: int, kernel_size: Any, stride: Any, ceil_mode: Any) -> L
     """Power-average pooling: the shape is that of an average pooling without padding."""
     if dims == 1 and isinstance(kernel_size, tuple):
         raise WrongInput(
-            f"kernel_size = {kernel_size}: PyTorch refuses a tuple here (it multiplies by "
-            "kernel_size); give a number"
+            f"kernel_size = {kernel_size}: PyTorch refuses a tuple here; give a number"
         )
     each_axis(kernel_size, dims, "kernel_size")
     k, s = window_axes(dims, kernel_size, stride)
@@ -326,8 +341,13 @@ def fractional(dims: int, kernel_size: Any, output_size: Any, output_ratio: Any)
     """Fractional max pooling: the shape; its windows are random."""
     k = at_least(1, each_axis(kernel_size, dims, "kernel_size"), "kernel_size")
     if (output_size is None) == (output_ratio is None):
+        says = (
+            "requires specifying either an output size, or a pooling ratio"
+            if output_size is None
+            else "only one of output_size and output_ratio may be specified"
+        )
         raise WrongInput(
-            "output_size and output_ratio: PyTorch takes exactly one of them; give one"
+            f"output_size and output_ratio: PyTorch takes exactly one of them ({says}); give one"
         )
     lengths = None if output_size is None else each_axis(output_size, dims, "output_size")
     ratios = None if output_ratio is None else _ratios(dims, output_ratio)
@@ -342,8 +362,8 @@ def fractional(dims: int, kernel_size: Any, output_size: Any, output_ratio: Any)
         fits += [
             Requirement(
                 a + b - 1 + spare <= n,
-                f"kernel_size = {b} for {n} → {a}: PyTorch refuses it (pool too large relative to "
-                f"input); the output has at most {n - b + 1 - spare} elements",
+                f"kernel_size = {b} for {n} → {a}: PyTorch refuses it (too large relative to input); "
+                f"the output has at most {n - b + 1 - spare} elements",
             )
             for a, b, n in zip(m, k, x[1:], strict=True)
         ]

@@ -57,13 +57,15 @@ def resizing(
     _check_mode(dims, mode, align_corners, antialias)
     if (size is None) == (scale_factor is None):
         fact = "neither is given" if size is None else "both are given"
+        says = "either" if size is None else "only one of"
         raise WrongInput(
-            f"size and scale_factor: {fact}, and PyTorch takes exactly one of them; give one"
+            f"size and scale_factor: {fact}, and PyTorch takes exactly one of them ({says} size or "
+            "scale_factor should be defined); give one"
         )
     if recompute_scale_factor and size is not None:
         raise WrongInput(
-            "recompute_scale_factor with a size: PyTorch refuses it (not meaningful with an explicit "
-            "size); leave it out"
+            "recompute_scale_factor with a size: PyTorch refuses it (recompute_scale_factor is not "
+            "meaningful with an explicit size); leave it out"
         )
     if isinstance(size, tuple) and len(size) != dims:
         raise WrongInput(
@@ -95,16 +97,19 @@ def _check_mode(dims: int, mode: Any, align_corners: Any, antialias: Any) -> Non
         )
     if mode in PLAIN and align_corners is not None:
         raise WrongInput(
-            f"align_corners with mode = {mode!r}: PyTorch refuses it (it can only be set with the "
-            "interpolating modes linear, bilinear, bicubic and trilinear); leave it out"
+            f"align_corners with mode = {mode!r}: PyTorch refuses it (align_corners option can only be "
+            "set with the interpolating modes: linear | bilinear | bicubic | trilinear); leave it out"
         )
     if antialias and mode not in ("bilinear", "bicubic", "lanczos"):
         raise WrongInput(
-            f"antialias with mode = {mode!r}: PyTorch has it for bilinear, bicubic and lanczos on "
-            "two axes only; leave it out"
+            f"antialias with mode = {mode!r}: PyTorch refuses it (Anti-alias option is restricted to "
+            "bilinear, bicubic, and lanczos modes); leave it out"
         )
     if mode == "lanczos" and not antialias:
-        raise WrongInput("mode = 'lanczos' without antialias: PyTorch refuses it; set antialias")
+        raise WrongInput(
+            "mode = 'lanczos' without antialias: PyTorch refuses it (Lanczos mode requires "
+            "antialias=True); set antialias"
+        )
 
 
 def _fitting(dims: int) -> str:
@@ -128,8 +133,8 @@ def _scales(dims: int, scale_factor: Any) -> tuple[Scale, ...]:
         number = v.constant if isinstance(v, Expr) else v
         if number is not None and number <= 0:
             raise WrongInput(
-                f"scale_factor = {number}: PyTorch refuses it (output sizes should be greater than "
-                "0); give a positive factor"
+                f"scale_factor = {number}: PyTorch refuses it (Input and output sizes should be "
+                "greater than 0); give a positive factor"
             )
     return tuple(found)
 
@@ -155,7 +160,7 @@ def _plan(asked: Resizing, n: Axes) -> Plan:
     fits = tuple(
         Requirement(
             a >= 1,
-            f"an output length of {a}: PyTorch refuses it (input and output sizes should be greater "
+            f"an output length of {a}: PyTorch refuses it (Input and output sizes should be greater "
             "than 0); give a larger size or factor",
         )
         for a in m

@@ -23,10 +23,18 @@ from derive.dialects.layer import (
     integer,
     step,
 )
-from derive.dialects.pytorch import EMPTY_KERNEL, check_groups, each_axis
+from derive.dialects.pytorch import (
+    EMPTY_DILATION,
+    EMPTY_KERNEL,
+    NO_GROUPS,
+    NO_GROUPS_IN_FUNCTION,
+    check_groups,
+    each_axis,
+    weight_groups,
+)
 from derive.dialects.registry import call
 from derive.errors import WrongInput
-from derive.expr import Expr, any_of, divides, eq
+from derive.expr import Expr, any_of, divides, eq, lift
 
 Axes = tuple[Expr, ...]
 
@@ -55,14 +63,14 @@ def conv_transpose(
     padding, from 0 to ``stride - 1``.
     """
     c_in, c_out = integer(in_channels, "in_channels"), integer(out_channels, "out_channels")
-    g = at_least(1, (integer(groups, "groups"),), "groups")[0]
-    k = at_least(1, each_axis(kernel_size, dims, "kernel_size"), "kernel_size")
+    g = at_least(1, (integer(groups, "groups"),), "groups", NO_GROUPS)[0]
+    k = at_least(1, each_axis(kernel_size, dims, "kernel_size"), "kernel_size", EMPTY_KERNEL)
     check_groups("in_channels", c_in, g)
     check_groups("out_channels", c_out, g)
     if padding_mode != "zeros":
         raise WrongInput(
-            f"padding_mode = {padding_mode!r}: PyTorch refuses it (only 'zeros' padding mode is "
-            "supported for a transposed convolution); leave it out"
+            f'padding_mode = {padding_mode!r}: PyTorch refuses it (Only "zeros" padding mode is '
+            f"supported for ConvTranspose{dims}d); leave it out"
         )
     geometry = _geometry(dims, stride, padding, output_padding, dilation, output_size is None)
     wanted = None if output_size is None else _wanted(output_size, dims)
@@ -109,13 +117,13 @@ def conv_transpose_functional(
     dilation: Any = 1,
 ) -> Layer:
     """``torch.nn.functional.conv_transpose1d``, ``2d``, ``3d``."""
-    g = at_least(1, (integer(groups, "groups"),), "groups")[0]
+    g = at_least(1, (integer(groups, "groups"),), "groups", NO_GROUPS_IN_FUNCTION)[0]
     geometry = _geometry(dims, stride, padding, output_padding, dilation, True)
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         kernel = given["weight"]
         at_least(1, kernel[2:], "the weight's kernel length", EMPTY_KERNEL)
-        check_groups("weight.size(0)", kernel[0], g)
+        check_groups("weight.size(0)", kernel[0], g, weight_groups(g))
         fits = [
             Requirement(
                 eq(x[0], kernel[0]),
@@ -136,11 +144,11 @@ def _geometry(
 ) -> tuple[Axes, Axes, Axes, Axes]:
     """Stride, padding, output padding and dilation; ``own``: is the output padding the call's?"""
     s = at_least(1, axes(stride, dims, "stride"), "stride", "non-positive stride is not supported")
-    d = at_least(1, axes(dilation, dims, "dilation"), "dilation")
+    d = at_least(1, axes(dilation, dims, "dilation"), "dilation", EMPTY_DILATION)
     if isinstance(padding, str):
         raise WrongInput(
-            f"padding = {padding!r}: PyTorch refuses it for a transposed convolution (padding must "
-            "be a tuple of ints); give amounts"
+            f"padding = {padding!r}: PyTorch refuses it for a transposed convolution (must be "
+            "tuple of ints); give amounts"
         )
     p = at_least(0, axes(padding, dims, "padding"), "padding", "negative padding is not supported")
     r = axes(output_padding, dims, "output_padding")
@@ -183,12 +191,17 @@ def _chosen(
 ) -> tuple[Axes, list[Requirement]]:
     """The output padding that gives the wanted lengths, and that it lies in PyTorch's range."""
     found, fits = [], []
-    for ni, wi, ki, si, pi, di in zip(n, wanted, k, *geometry, strict=True):
-        least = shapes.conv_transpose_length(ni, ki, si, di, pi, pi)
+    first = tuple(
+        lift(shapes.conv_transpose_length(ni, ki, si, di, pi, pi))
+        for ni, ki, si, pi, di in zip(n, k, *geometry, strict=True)
+    )
+    last = tuple(least + si - 1 for least, si in zip(first, geometry[0], strict=True))
+    low, high = (", ".join(map(str, lengths)) for lengths in (first, last))
+    for wi, least, si in zip(wanted, first, geometry[0], strict=True):
         r = wi - least
         message = (
-            f"output_size = {wi}: PyTorch refuses it (valid sizes range from {least} to "
-            f"{least + si - 1}); give a length in that range"
+            f"output_size = {wi}: PyTorch refuses it (valid sizes range from [{low}] to [{high}]); "
+            "give a length in that range"
         )
         fits += [Requirement(r >= 0, message), Requirement(r <= si - 1, message)]
         found.append(r)

@@ -62,10 +62,10 @@ def unpooling(dims: int, kernel_size: Any, stride: Any, padding: Any, output_siz
             for n in usual
             if not wanted
         ]
-        for n, middle, si in zip(lengths, usual, s, strict=True):
+        for axis, (n, middle, si) in enumerate(zip(lengths, usual, s, strict=True)):
             message = (
-                f"output_size = {n}: PyTorch refuses it (it must be between {middle - si} and "
-                f"{middle + si}, neither included); give such a length"
+                f"output_size = {n}: PyTorch refuses it (dim {axis} must be between {middle - si} and "
+                f"{middle + si}), and neither of the two; give a length between them"
             )
             fits += [Requirement(n > middle - si, message), Requirement(n < middle + si, message)]
         step_ = step(

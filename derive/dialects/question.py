@@ -24,7 +24,8 @@ from derive.dialects.lengths import Lengths, preimages
 from derive.dialects.named import Named, shape_form, with_names
 from derive.dialects.request import Asked, Shape, ask
 from derive.errors import NotSupported, WrongInput
-from derive.expr import FALSE, TRUE, Cond, Expr, Ge, Sym, all_of, cond_symbols, lift, size
+from derive.expr import FALSE, TRUE, Cond, Expr, Ge, Sym, all_of, cond_symbols, lift
+from derive.symbols import size
 
 Length = int | str
 

@@ -17,10 +17,12 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
+from derive.dialects import words
 from derive.dialects.calls import EXTREMES, Call, Name, Sum, read_calls, show
 from derive.dialects.layer import Layer
 from derive.errors import WrongInput
-from derive.expr import Expr, maximum, minimum, offset, size
+from derive.expr import Expr, maximum, minimum
+from derive.symbols import offset, size
 
 Meaning = Callable[..., Layer]
 Count = Callable[[Mapping[str, Any]], "int | None"]
@@ -283,15 +285,27 @@ def find(name: str, written: Call | None = None, prefer: str = "") -> Spec:
     if bare and "." not in name:
         known = " or ".join(s.name for s in bare)
         raise WrongInput(f"the call {name!r} may be of several frameworks; write {known}")
-    names = {s.name.rsplit(".", 1)[-1]: s.name for s in CALLS.values()}
-    near = [*difflib.get_close_matches(name, CALLS, 3, 0.8), *(s.name for s in bare)]
-    near = near or [names[n] for n in difflib.get_close_matches(last, names, 3, 0.6)]
-    hint = (
-        f"did you mean {' or '.join(dict.fromkeys(near))}?"
-        if near
-        else "see `derive shape --calls`"
-    )
+    near = _alike(name)
+    hint = f"did you mean {' or '.join(near)}?" if near else "see `derive shape --calls`"
     raise WrongInput(f"the call {name!r} is unknown; {hint}")
+
+
+def _alike(name: str) -> list[str]:
+    """Calls with a like name: the same in other capitals, then those with the same prefix, then all."""
+    written = _candidates(name)
+    lower = {c.lower() for c in written}
+    same = [c for c in CALLS if c.lower() in lower]
+    if same:
+        return same
+    here = {c.rpartition(".")[0] for c in written if "." in c}
+    last = name.rpartition(".")[2].lower()
+    for group in ([c for c in CALLS if c.rpartition(".")[0] in here], list(CALLS)):
+        lasts = dict.fromkeys(c.rpartition(".")[2].lower() for c in group)
+        close = [last] if last in lasts else difflib.get_close_matches(last, lasts, 3, 0.6)
+        found = [c for n in close for c in group if c.rpartition(".")[2].lower() == n]
+        if found:
+            return found[:3]
+    return []
 
 
 def _named(name: str) -> list[Spec]:
@@ -332,7 +346,7 @@ def bind(spec: Spec, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> L
     try:
         bound = signature.bind(spec.dims, *arguments, **keywords)
     except TypeError as error:
-        raise WrongInput(_misfit(spec, signature, keywords, error)) from None
+        raise WrongInput(_misfit(spec, signature, arguments, keywords, error)) from None
     bound.apply_defaults()
     given = {k: v for k, v in bound.arguments.items() if k != "dims"}
     return rebuild(spec, given)
@@ -385,8 +399,13 @@ def _made(spec: Spec, dims: int, given: Mapping[str, Any]) -> Layer:
 
 
 def _misfit(
-    spec: Spec, signature: inspect.Signature, keywords: Mapping[str, Any], error: TypeError
+    spec: Spec,
+    signature: inspect.Signature,
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any],
+    error: TypeError,
 ) -> str:
+    """What is wrong with the arguments, what the framework says of it, and what to do."""
     parameters = {
         n: p for n, p in signature.parameters.items() if n != "dims" and n not in spec.applied
     }
@@ -397,9 +416,20 @@ def _misfit(
         if name not in parameters:
             near = difflib.get_close_matches(name, parameters, 1, 0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"it is called as {spec.name}({shown})"
-            return f"{spec.name}: there is no argument {name!r}; {hint}"
+            said = _quoted(spec, words.unknown(spec.dialect, spec.name, name))
+            return f"{spec.name}: there is no argument {name!r}{said}; {hint}"
     fact = str(error).replace("a required argument", "the argument")
-    return f"{spec.name}: {fact}; it is called as {spec.name}({shown})"
+    try:
+        bound = signature.bind_partial(spec.dims, *arguments, **keywords).arguments
+        left = [n for n, p in parameters.items() if p.default is p.empty and n not in bound]
+    except TypeError:  # it is something else that does not fit
+        left = []
+    said = _quoted(spec, words.missing(spec.dialect, spec.name, left))
+    return f"{spec.name}: {fact}{said}; it is called as {spec.name}({shown})"
+
+
+def _quoted(spec: Spec, text: str) -> str:
+    return f" ({spec.dialect} says: {text})" if text else ""
 
 
 def layer_of(written: Call, prefer: str = "") -> Layer:

@@ -11,8 +11,9 @@ from derive.dialects.calls import Call
 from derive.dialects.calls import Name as Tensor
 from derive.dialects.layer import Layer, fitted, planned
 from derive.dialects.registry import DIALECTS, Spec, find, layer_of, number, spelled
-from derive.errors import WrongInput
-from derive.expr import All, Eq, Expr, Sym, lift, size, symbol
+from derive.errors import WrongInput, expect
+from derive.expr import All, Eq, Expr, Sym, lift
+from derive.symbols import size, symbol
 
 Shape = tuple[Expr, ...]
 LETTERS = {"N": "N", "C": "C_in", "D": "D_in", "H": "H_in", "W": "W_in"}
@@ -86,6 +87,7 @@ def _dialect(name: str | None) -> str:
     """The name of a dialect as it is registered."""
     if name is None:
         return ""
+    expect(name, str, "dialect", "a text was expected; give the name of a framework, as 'PyTorch'")
     for d in DIALECTS:
         if d.name.lower() == name.lower():
             return d.name

@@ -21,6 +21,7 @@ from derive.dialects.formula import condition, flattened
 from derive.dialects.question import axis_name
 from derive.dialects.registry import AMOUNT
 from derive.errors import NotSupported, WrongInput
+from derive.evaluation import holds
 from derive.expr import (
     FALSE,
     Cond,
@@ -33,7 +34,6 @@ from derive.expr import (
     divides,
     eq,
     expressions,
-    holds,
     lift,
     map_cond,
     subst_cond,

@@ -12,6 +12,9 @@ from typing import Any
 from derive.dialects.layer import SPATIAL, Layer, Operand, Plan, Requirement, Shape
 from derive.dialects.registry import call
 from derive.dialects.tensorflow_common import (
+    SAYS_DILATIONS,
+    SAYS_RATE,
+    STRIDED_AND_DILATED,
     amounts,
     channels_first,
     check_padding,
@@ -20,6 +23,7 @@ from derive.dialects.tensorflow_common import (
     explicit,
     groups_of,
     kernel_axes,
+    or_one,
     positive,
     spatial_values,
 )
@@ -71,7 +75,9 @@ def conv2d(
     """``tf.nn.conv2d``: correlation with filters (h, w, in/groups, out)."""
     layout = layout_of(data_format, dims)
     s = positive(spatial_values(strides, layout, "strides"), "strides")
-    d = positive(spatial_values(_or_one(dilations), layout, "dilations"), "dilations")
+    d = positive(
+        spatial_values(or_one(dilations), layout, "dilations"), "dilations", SAYS_DILATIONS
+    )
     return convolve(dims, layout, s, d, padding)
 
 
@@ -90,7 +96,9 @@ def conv1d(
     layout = layout_of(data_format, dims, ("NHWC", "NCHW"))
     check_padding(padding, takes_amounts=False)
     s = positive(spatial_values(stride, layout, "stride"), "stride")
-    d = positive(spatial_values(_or_one(dilations), layout, "dilations"), "dilations")
+    d = positive(
+        spatial_values(or_one(dilations), layout, "dilations"), "dilations", SAYS_DILATIONS
+    )
     return convolve(dims, layout, s, d, padding)
 
 
@@ -110,7 +118,7 @@ def conv3d(
     check_padding(padding, takes_amounts=False)
     s = positive(spatial_values(strides, layout, "strides", "n+2"), "strides")
     given = (1, 1, 1, 1, 1) if dilations is None else dilations
-    d = positive(spatial_values(given, layout, "dilations", "n+2"), "dilations")
+    d = positive(spatial_values(given, layout, "dilations", "n+2"), "dilations", SAYS_DILATIONS)
     return convolve(dims, layout, s, d, padding)
 
 
@@ -127,13 +135,10 @@ def convolution(
 ) -> Layer:
     """``tf.nn.convolution``: the call for one, two or three spatial axes."""
     layout = layout_of(data_format, dims)
-    s = positive(spatial_values(_or_one(strides), layout, "strides"), "strides")
-    d = positive(spatial_values(_or_one(dilations), layout, "dilations"), "dilations")
+    s = positive(spatial_values(or_one(strides), layout, "strides"), "strides")
+    d = positive(spatial_values(or_one(dilations), layout, "dilations"), "dilations", SAYS_RATE)
     if any(_more(a) for a in s) and any(_more(a) for a in d):
-        raise WrongInput(
-            "strides and dilations: strides > 1 are not supported in conjunction with "
-            "dilations > 1; make one of them 1"
-        )
+        raise WrongInput(STRIDED_AND_DILATED)
     return convolve(dims, layout, s, d, padding)
 
 
@@ -141,13 +146,9 @@ def convolution(
 def atrous(dims: int, value: Any, filters: Any, rate: Any, padding: Any, name: Any = None) -> Layer:
     """``tf.nn.atrous_conv2d``: stride 1 and the dilation ``rate``, channels last."""
     layout = layout_of(None, dims)
-    d = positive(spatial_values(rate, layout, "rate", "1 n"), "rate")
+    d = positive(spatial_values(rate, layout, "rate", "1 n"), "rate", SAYS_RATE)
     s = spatial_values(1, layout, "strides")
     return convolve(dims, layout, s, d, padding)
-
-
-def _or_one(value: Any) -> Any:
-    return 1 if value is None else value
 
 
 def _more(value: Expr) -> bool:
@@ -214,11 +215,13 @@ def depthwise_axes(
     if isinstance(padding, tuple):
         explicit(padding, layout)
     s = positive(spatial_values(strides, layout, "strides", "n+2"), "strides")
-    d = positive(spatial_values(_or_one(dilations), layout, "dilations", "1 n"), "dilations")
+    d = positive(
+        spatial_values(or_one(dilations), layout, "dilations", "1 n"), "dilations", SAYS_RATE
+    )
     if len({a.constant for a in s}) > 1:
         raise WrongInput(
-            f"strides = {', '.join(map(str, s))}: the current implementation only supports equal "
-            "length strides in the row and column dimensions; make them equal"
+            f"strides = {', '.join(map(str, s))}: TensorFlow refuses it (Current implementation only "
+            "supports equal length strides in the row and column dimensions); make them equal"
         )
     if any(_more(a) for a in s) and any(_more(a) for a in d):
         raise WrongInput(

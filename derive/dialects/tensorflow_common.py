@@ -12,12 +12,24 @@ from typing import Any
 from derive import shapes
 from derive.dialects.layer import SPATIAL, Operand, Plan, Requirement, Shape, Step, integer, step
 from derive.errors import NotSupported, WrongInput
-from derive.expr import Expr, Sym, all_of, eq, lift, maximum, size
+from derive.expr import Expr, Sym, all_of, eq, lift, maximum
 from derive.form import Form, build
 from derive.operators import permute
+from derive.symbols import size
 
 Pairs = tuple[tuple[Expr, Expr], ...]
 LINEAR = (None, "linear")
+SAYS_POSITIVE = {
+    "strides": "Stride must be > 0",
+    "stride": "Stride must be > 0",
+    "size": "output dimensions must be positive",
+}
+SAYS_DILATIONS = "Dilated rates should be larger than 0"
+SAYS_RATE = "`dilation_rate` must be positive"  # where the input is spread by space_to_batch
+STRIDED_AND_DILATED = (
+    "strides and dilations: `strides > 1` not supported in conjunction with `dilation_rate > 1`; "
+    "make one of them 1"
+)
 
 
 def kernel_axes(dims: int, last: str = "IO") -> str:
@@ -92,11 +104,13 @@ def _list(values: Sequence[Any]) -> str:
     return f"[{', '.join(map(str, values))}]"
 
 
-def positive(values: Shape, what: str) -> Shape:
-    """The values, none below 1."""
+def positive(values: Shape, what: str, says: str = "") -> Shape:
+    """The values, none below 1; ``says`` is what TensorFlow says of others."""
+    said = says or SAYS_POSITIVE.get(what, "")
     for v in values:
         if v.constant is not None and v.constant < 1:
-            raise WrongInput(f"{what} = {v}: {what} must be positive; give 1 or more")
+            quote = f" ({said})" if said else ""
+            raise WrongInput(f"{what} = {v}: {what} must be positive{quote}; give 1 or more")
     return values
 
 
@@ -137,15 +151,15 @@ def explicit(padding: Any, layout: str) -> Pairs:
         lo, hi = (integer(p, "padding") for p in pair)
         if any(p.constant is not None and p.constant < 0 for p in (lo, hi)):
             raise WrongInput(
-                f"padding = [{lo}, {hi}]: all elements of explicit paddings are nonnegative; "
-                "crop with a slice"
+                f"padding = [{lo}, {hi}]: TensorFlow refuses it (All elements of explicit_paddings "
+                "must be nonnegative); crop with a slice"
             )
         if letter not in "NC":
             found.append((lo, hi))
         elif any(p.constant is not None and p.constant != 0 for p in (lo, hi)):
             raise WrongInput(
-                f"padding = [{lo}, {hi}] along {letter}: nonzero explicit padding is not supported "
-                "in the batch and channels; give [0, 0] there"
+                f"padding = [{lo}, {hi}] along {letter}: TensorFlow refuses it (Nonzero explicit "
+                "padding in the batch or depth dimensions is not supported); give [0, 0] there"
             )
     return tuple(found)
 
@@ -169,7 +183,10 @@ def check_padding(padding: Any, takes_amounts: bool = True) -> None:
     upper = isinstance(padding, str) and padding.upper() in ("SAME", "VALID")
     more = " or explicit amounts" if takes_amounts else ""
     hint = f"write {padding.upper()!r}" if upper else "give one of them"
-    raise WrongInput(f"padding = {padding!r}: TensorFlow takes 'SAME' or 'VALID'{more}; {hint}")
+    raise WrongInput(
+        f"padding = {padding!r}: TensorFlow takes 'SAME' or 'VALID'{more} (is not in the list of "
+        f"allowed values); {hint}"
+    )
 
 
 def correlation(
@@ -199,7 +216,7 @@ def groups_of(channels: Expr, read: Expr, made: Expr) -> tuple[Expr, tuple[Requi
     if o is not None and o % (c // i):
         raise WrongInput(
             f"the filter makes {o} channels in {c // i} groups (output depth must be evenly "
-            f"divisible by the number of groups); give a multiple of {c // i}"
+            f"divisible by number of groups); give a multiple of {c // i}"
         )
     return lift(c // i), ()
 
@@ -234,7 +251,8 @@ def transposition(
         allowed = f"{first} … {last}" if first != last else f"{first}"
         message = (
             f"{what} asks for the length {ni}, from which a convolution with padding = "
-            f"{_padding(padding)} does not give the {mi} of the input; give {allowed}"
+            f"{_padding(padding)} does not give the {mi} of the input (Size of out_backprop doesn't match "
+            f"computed); give {allowed}"
         )
         requires.append(Requirement(all_of(ni >= first, ni <= last, ni >= 1), message))
         found.append((lo, hi))
@@ -331,3 +349,8 @@ def no_depth(value: Any, layout: str) -> None:
                 f"ksize = {_list(value)}: pooling across the channels is out of scope; "
                 "give 1 along the channels"
             )
+
+
+def or_one(value: Any) -> Any:
+    """The value, and 1 where none is given."""
+    return 1 if value is None else value

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from derive.dialects.calls import show
 from derive.dialects.layer import CANONICAL, Layer, Plan, Requirement, Shape, Step, integer, step
 from derive.dialects.registry import call
 from derive.dialects.tensorflow import layout_of
@@ -38,8 +39,8 @@ def depth_to_space(
         cells = block * block
         fits = Requirement(
             divides(cells, x[0]),
-            f"the input has {x[0]} channels, which should be divisible by {cells} "
-            "(block_size squared); give a multiple",
+            f"the input has {x[0]} channels with block_size = {block}: TensorFlow refuses it (Input "
+            f"depth dimension {x[0]} should be divisible by: {cells}); give a multiple of {cells}",
         )
         return Plan((step("depth_to_space", r=block, mode="DCR", dims=dims),), requires=(fits,))
 
@@ -60,8 +61,8 @@ def space_to_depth(
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         fits = Requirement(
             all_of(*(divides(block, n) for n in x[1:])),
-            f"the image's {x[1]} rows and {x[2]} columns should be divisible by block_size = {block}; "
-            "pad or crop it",
+            f"block_size = {block}: TensorFlow refuses it (Image width {x[2]} and height {x[1]} should "
+            f"be divisible by block_size: {block}); pad or crop the image",
         )
         return Plan((step("space_to_depth", r=block, mode="DCR", dims=dims),), requires=(fits,))
 
@@ -71,7 +72,9 @@ def space_to_depth(
 def _block(block_size: Any) -> Expr:
     block = integer(block_size, "block_size")
     if block.constant is not None and block.constant < 2:
-        raise WrongInput(f"block_size = {block}: it must be greater than 1; give 2 or more")
+        raise WrongInput(
+            f"block_size = {block}: TensorFlow refuses it (must be at least minimum 2); give 2 or more"
+        )
     return block
 
 
@@ -103,9 +106,10 @@ def pad(
         requires = []
         for n, (lo, hi) in zip(x, amounts[1:], strict=True):
             if reach is not None:
+                relation = "less" if reach else "no greater"
                 message = (
-                    f"paddings = [{lo}, {hi}]: with mode = {kind!r} they must be no greater than "
-                    f"{n - reach}; pad twice"
+                    f"paddings = [{lo}, {hi}] with mode = {kind!r} on {n} samples: TensorFlow refuses "
+                    f"it (paddings must be {relation} than the dimension size); pad twice"
                 )
                 requires.append(Requirement(all_of(lo <= n - reach, hi <= n - reach), message))
         says = (
@@ -140,7 +144,8 @@ def _pairs(paddings: Any, layout: str) -> tuple[tuple[Expr, Expr], ...]:
     for lo, hi in found:
         if any(p.constant is not None and p.constant < 0 for p in (lo, hi)):
             raise WrongInput(
-                f"paddings = [{lo}, {hi}]: paddings must be non-negative; crop with a slice"
+                f"paddings = [{lo}, {hi}]: TensorFlow refuses it (Paddings must be non-negative); "
+                "crop with a slice"
             )
     return found
 
@@ -163,7 +168,10 @@ def resize(
     if preserve_aspect_ratio not in (False, None):
         raise NotSupported("preserve_aspect_ratio = True is not read here; give the size itself")
     if not isinstance(size, tuple) or len(size) != dims:
-        raise WrongInput("size must be of 2 values, [new_height, new_width]; give both")
+        raise WrongInput(
+            f"size = {show(size)}: TensorFlow refuses it ('size' must be a 1-D Tensor of 2 elements: "
+            "new_height, new_width); give both"
+        )
     m = positive(tuple(integer(v, "size") for v in size), "size")
     if kind not in ("bilinear", "nearest"):
         reason = f"method={kind!r} is not among the operators here"

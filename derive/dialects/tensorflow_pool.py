@@ -13,6 +13,8 @@ from derive.dialects.layer import Layer, Plan, Requirement, Shape
 from derive.dialects.registry import call, count_of
 from derive.dialects.tensorflow import layout_of
 from derive.dialects.tensorflow_common import (
+    SAYS_RATE,
+    STRIDED_AND_DILATED,
     amounts,
     check_padding,
     explicit,
@@ -26,11 +28,16 @@ from derive.errors import WrongInput
 from derive.expr import Expr, lift
 
 VALUE = {"value": "input"}  # the name of TensorFlow 1
+POOLED_STRIDES = "all values of `strides` must be positive"
+SAYS_KSIZE = {
+    "max": "Sliding window ksize must be positive",
+    "avg": "ksize must be a positive int32 value",
+}
 
 
 def pooling(kind: str, dims: int, ksize: Any, strides: Any, padding: Any, layout: str) -> Layer:
     """The layer of a pooling with windows ``ksize``; explicit amounts are for the maximum."""
-    k = positive(spatial_values(_within(ksize, layout), layout, "ksize"), "ksize")
+    k = positive(spatial_values(_within(ksize, layout), layout, "ksize"), "ksize", SAYS_KSIZE[kind])
     s = positive(spatial_values(strides, layout, "strides"), "strides")
     takes_amounts = kind == "max" and dims < 3
     check_padding(padding, takes_amounts)
@@ -57,8 +64,8 @@ def _within(ksize: Any, layout: str) -> Any:
 def _shorter(p: Expr, k: Expr) -> None:
     if p.constant is not None and k.constant is not None and p.constant >= k.constant:
         raise WrongInput(
-            f"padding = {p}: the padding of a pooling must be smaller than its window, {k}; "
-            f"give less than {k}"
+            f"padding = {p}: TensorFlow refuses it (padding {p} needs to be smaller than the window "
+            f"size {k}); give less than {k}"
         )
 
 
@@ -140,20 +147,20 @@ def pool(
     layout = layout_of(data_format, dims)
     kind = one_of(pooling_type, ("AVG", "MAX"), "pooling_type").lower()
     k = positive(spatial_values(window_shape, layout, "window_shape", "n"), "window_shape")
-    s = positive(spatial_values(_or_ones(strides, dims), layout, "strides", "n"), "strides")
-    d = positive(spatial_values(_or_ones(dilations, dims), layout, "dilations", "n"), "dilations")
+    s = positive(
+        spatial_values(_or_ones(strides, dims), layout, "strides", "n"), "strides", POOLED_STRIDES
+    )
+    d = positive(
+        spatial_values(_or_ones(dilations, dims), layout, "dilations", "n"), "dilations", SAYS_RATE
+    )
     check_padding(padding, takes_amounts=False)
     dilated = any(a.constant != 1 for a in d)
     if dilated and any(a.constant is not None and a.constant > 1 for a in s):
-        raise WrongInput(
-            "strides and dilations: strides > 1 are not supported in conjunction with "
-            "dilations > 1; make one of them 1"
-        )
-
+        raise WrongInput(STRIDED_AND_DILATED)
     if dilated and padding == "SAME":
         raise WrongInput(
-            "padding = 'SAME' with dilations > 1: pooling with 'SAME' padding is not implemented for "
-            "them; pad by hand and give 'VALID'"
+            "padding = 'SAME' with dilations > 1: TensorFlow refuses it (pooling with 'SAME' padding is "
+            "not implemented for `dilation_rate` > 1); pad by hand and give 'VALID'"
         )
     wide = tuple(_not_wider(a, b) for a, b in zip(s, k, strict=True))
 
@@ -168,8 +175,9 @@ def _not_wider(stride: Expr, window: Expr) -> Requirement:
     """``tf.nn.pool`` skips no samples."""
     return Requirement(
         stride <= window,
-        f"strides = {stride}, window_shape = {window}: strides > window_shape are not supported "
-        "(inconsistency between CPU and GPU implementations); use tf.nn.max_pool or avg_pool",
+        f"strides = {stride}, window_shape = {window}: TensorFlow refuses it (`strides` > "
+        "`window_shape` not supported due to inconsistency between CPU and GPU implementations); "
+        "use tf.nn.max_pool or avg_pool",
     )
 
 

@@ -21,6 +21,7 @@ from derive.dialects.tensorflow_common import (
     check_padding,
     groups_of,
     kernel_axes,
+    or_one,
     positive,
     sizes,
     spatial_values,
@@ -49,7 +50,7 @@ def conv_transpose(
     """``tf.nn.conv1d_transpose``, ``conv2d_transpose``: filters (*k, out, in)."""
     layout = layout_of(data_format, dims)
     s = positive(spatial_values(strides, layout, "strides"), "strides")
-    d = positive(spatial_values(_or_one(dilations), layout, "dilations"), "dilations")
+    d = positive(spatial_values(or_one(dilations), layout, "dilations"), "dilations")
     check_padding(padding, takes_amounts=dims == 2)
     return transposed(dims, layout, output_shape, s, d, padding)
 
@@ -71,7 +72,7 @@ def conv3d_transpose(
     """``tf.nn.conv3d_transpose``: filters (d, h, w, out, in)."""
     layout = layout_of(data_format, dims)
     s = positive(spatial_values(strides, layout, "strides"), "strides")
-    d = positive(spatial_values(_or_one(dilations), layout, "dilations"), "dilations")
+    d = positive(spatial_values(or_one(dilations), layout, "dilations"), "dilations")
     check_padding(padding, takes_amounts=False)
     return transposed(dims, layout, output_shape, s, d, padding)
 
@@ -92,7 +93,7 @@ def any_transpose(
     check_padding(padding, takes_amounts=dims == 2)
     layout = layout_of(data_format, dims)
     s = positive(spatial_values(strides, layout, "strides"), "strides")
-    d = positive(spatial_values(_or_one(dilations), layout, "dilations"), "dilations")
+    d = positive(spatial_values(or_one(dilations), layout, "dilations"), "dilations")
     return transposed(dims, layout, output_shape, s, d, padding)
 
 
@@ -112,10 +113,6 @@ def atrous_transpose(
     d = positive(spatial_values(rate, layout, "rate", "1"), "rate")
     s = spatial_values(1, layout, "strides")
     return transposed(dims, layout, output_shape, s, d, padding)
-
-
-def _or_one(value: Any) -> Any:
-    return 1 if value is None else value
 
 
 def transposed(

@@ -31,9 +31,10 @@ from derive.dialects.layer import Layer, Operand, Plan, Shape, Step, apply, orde
 from derive.dialects.program import Program, carry, has_maximum, run, windows
 from derive.dialects.registry import DIALECTS
 from derive.dialects.request import Asked, ask
-from derive.errors import DeriveError, NotSupported, WrongInput
-from derive.expr import FALSE, Expr, Sym, lift, size
+from derive.errors import DeriveError, NotSupported, WrongInput, expect
+from derive.expr import FALSE, Expr, Sym, lift
 from derive.form import Form, tensor
+from derive.symbols import size
 
 SECONDS = 20.0
 CASES = 9  # distinct paddings that are tried where they depend on the input's length
@@ -92,6 +93,13 @@ def translate(
         NotSupported: for a call whose shape alone is known.
     """
     name = find_dialect(target)
+    if shape is not None:
+        expect(
+            shape,
+            (tuple, list),
+            "shape",
+            "a tuple of lengths was expected; give one, as (8, 4, 32)",
+        )
     asked = _asked(call, shape)
     layer, x = asked.layer, tensor("x", *asked.x)
     plan = planned(layer, x.shape, asked.given)
@@ -132,6 +140,7 @@ def find_dialect(name: str) -> str:
     >>> find_dialect("pytorch")
     'PyTorch'
     """
+    expect(name, str, "dialect", "a text was expected; give the name of a framework, as 'Keras'")
     known = {d.name.lower(): d.name for d in DIALECTS}
     if name.lower() not in known:
         raise WrongInput(

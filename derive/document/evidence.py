@@ -15,7 +15,8 @@ from derive.document.math import name_latex
 from derive.document.model import Block, Figure, Math, Paragraph
 from derive.document.picture import of_matrix, windows
 from derive.errors import DeriveError
-from derive.expr import Apply, expressions, holds
+from derive.evaluation import holds
+from derive.expr import Apply, expressions
 from derive.form import Form
 from derive.matrix import Matrix, to_latex
 from derive.recognise import Structure, describe

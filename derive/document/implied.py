@@ -26,7 +26,7 @@ PRODUCTS = 160  # how many products of a size and an inequality are added
 def implied(known: Sequence[Cond], c: Cond, laws: Sequence[Law] = ()) -> bool:
     """Is ``c`` true wherever all of ``known`` are?  False also means "could not tell".
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> n, s, i = sizes("n s i")
     >>> implied([n >= i + 1], s*n >= s*i + s), implied([n >= i], s*n >= s*i + s)
     (True, False)

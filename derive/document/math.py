@@ -5,7 +5,7 @@ What is printed is the same polynomial in another arrangement: ``d*k - d`` is wr
 a floor quotient (``m`` for an output length).  The tests read the LaTeX back, evaluate it and
 compare it with the expression.
 
->>> from derive.expr import offset, sizes
+>>> from derive.symbols import offset, sizes
 >>> n, k, s, d = sizes("n k s d")
 >>> print(expression((n + offset("p_lo") - d*(k - 1) - 1)//s + 1))
 \lfloor (n + p_{\mathrm{lo}} - d(k - 1) - 1)/s \rfloor + 1
@@ -37,6 +37,7 @@ from derive.expr import (
     conjuncts,
     lift,
 )
+from derive.plain import plain
 from derive.show import factored
 
 GREEK_NAMES = {v[1:]: v for v in GREEK.values()} | {"sigma": r"\sigma", "phi": r"\varphi"}
@@ -142,7 +143,7 @@ def _product(factors: Sequence[str]) -> str:
 def expression(e: Expr, names: Names = PLAIN) -> str:
     r"""An integer expression as LaTeX.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> n, s = sizes("n s")
     >>> print(expression(n % s), expression(2*n*s - s))
     n \bmod s s(2\,n - 1)
@@ -189,7 +190,7 @@ def _shortened(e: Expr, names: Names) -> tuple[Expr, dict[Atom, str]]:
         place = Sym(f"~mod{len(shown)}")
         quotient = atom.den * Expr({(atom,): 1})
         new = best - times * quotient + times * (atom.num - Expr({(place,): 1}))
-        if len(new.terms) < len(best.terms):
+        if len(new.terms) <= len(best.terms):
             shown[place] = rf"{_dividend(atom.num, names)} \bmod {_tight(atom.den, names)}"
             best = new
     return best, shown
@@ -420,7 +421,8 @@ def _dividend(e: Expr, names: Names) -> str:
 def condition(cond: Cond, names: Names = PLAIN) -> str:
     r"""A condition as LaTeX; a conjunction of bounds on one thing becomes a chain.
 
-    >>> from derive.expr import between, divides, sizes
+    >>> from derive.expr import between, divides
+    >>> from derive.symbols import sizes
     >>> i, n, s = sizes("i n s")
     >>> print(condition(between(0, i, n), Names(indices=frozenset("i"))))
     0 \le i < n
@@ -464,6 +466,7 @@ def conditions(conds: Iterable[Cond], names: Names = PLAIN) -> list[str]:
 
 
 def _single(c: Cond, names: Names) -> str:
+    c = plain(c)
     match c:
         case Ge(e):
             return _inequality(e, names)
@@ -473,6 +476,8 @@ def _single(c: Cond, names: Names) -> str:
             return _equation(e, r"\ne", r"\nmid", names)
         case All(parts) if not parts:
             return r"\text{true}"
+        case Any_(parts) if not parts:
+            return r"\text{false}"
     raise TypeError(f"not a single condition: {c!r}")
 
 
@@ -488,7 +493,7 @@ def _inequality(e: Expr, names: Names) -> str:
     # a running index alone on one side reads best as `index < bound`
     if minus and minus[-1].factors == () and minus[-1].coefficient == 1 and len(minus) > 1:
         lone = minus[:-1]
-        if len(lone) == 1 and _runs(e, names):
+        if len(lone) == 1 and (_runs(e, names) or r"\bmod" in lone[0].alone):
             return f"{_sum(lone)} < {_sum(plus)}"
     only_constant = all(not p.factors for p in plus)
     if only_constant:

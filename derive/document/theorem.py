@@ -145,10 +145,6 @@ def _part_setting(part: Part) -> Setting:
     return setting_for(part.statement, part.hypotheses, part.laws, [s.form for s in part.via])
 
 
-def _title(text: str, number: int, several: bool) -> str:
-    return f"{text}, part ({label(number)})" if several else text
-
-
 def label(number: int) -> str:
     """The letter of a part: a, b, …, z, aa, …"""
     return ORDINALS[number] if number < 26 else ORDINALS[number // 26 - 1] + ORDINALS[number % 26]

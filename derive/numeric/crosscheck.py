@@ -19,7 +19,8 @@ import numpy as np
 from derive.decide.equality import functions_of, small_sizes
 from derive.decide.solver import Law
 from derive.errors import NotSupported
-from derive.expr import Apply, Cond, Expr, Sym, all_of, cond_symbols, expressions, holds
+from derive.evaluation import holds
+from derive.expr import Apply, Cond, Expr, Sym, all_of, cond_symbols, expressions
 from derive.form import Form
 from derive.numeric.interpret import (
     Oracle,

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from derive.errors import NotSupported
-from derive.expr import Expr, holds
+from derive.evaluation import holds
+from derive.expr import Expr
 from derive.form import Form
 from derive.numeric import loops
 from derive.table import concrete, shape_at

@@ -83,12 +83,34 @@ def correlate(
 ) -> Form:
     """Cross-correlation: ``y[i] = Σ_t w[t]·x[s·i + d·t - p_lo]``.
 
-    Without channels ``w`` has ``dims`` axes (the default) and leading axes of ``x`` are a batch.
-    With channels ``w`` is ``(c_out, c_in/groups, *k)`` and ``x`` is ``(…, c_in, *n)``; ``dims``
-    is then needed.  ``base_dilation`` puts zeros between the inputs before padding.
-
     Defined for ``s, d, e >= 1``, a padded input at least as long as the dilated kernel, and groups
-    that divide both channel counts.  Raises :class:`derive.errors.WrongInput` for impossible ranks.
+    that divide both channel counts.
+
+    Args:
+        x: the input ``(…, *n)``, or ``(…, c_in, *n)`` with channels; leading axes are a batch.
+        w: the kernel ``(*k)``, or ``(c_out, c_in/groups, *k)`` with channels.
+        stride: ``s``, for every axis or one for each.
+        padding: amounts of zeros (negative crops), or ``valid``, ``same``, ``same_lower``, ``full``,
+            ``causal``.
+        dilation: ``d``, the distance of the taps.
+        base_dilation: ``e``; ``e - 1`` zeros are put between the inputs before padding.
+        groups: groups of channels.
+        dims: the number of spatial axes; needed with channels, else those of ``w``.
+        padding_mode: what lies outside, as for :func:`derive.operators.pad`.
+
+    Returns:
+        the form ``(…, *m)`` or ``(…, c_out, *m)`` with ``m = ⌊(n + p_lo + p_hi - d(k-1) - 1)/s⌋ + 1``.
+
+    Raises:
+        WrongInput: for ranks that do not fit and for values that no such parameter has.
+        CannotBe: for groups that do not divide the channels.
+
+    Source: PyTorch ``nn.Conv2d``; TensorFlow ``tf.nn.conv2d``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(correlate(tensor("x", 4), tensor("w", 2)), x=[1, 2, 4, 8], w=[3, 5])
+    [13, 26, 52]
     """
     count = w.rank if dims is None else dims
     spatial(x, count, "correlate")
@@ -128,11 +150,7 @@ def _with_channels(
     requires: tuple[Cond, ...],
 ) -> Form:
     k, s, d, m = axes
-    if w.rank != count + 2 or xp.rank < count + 1:
-        raise WrongInput(
-            f"correlate: a kernel with {w.rank} axes and an input with {xp.rank} axes for {count} "
-            f"spatial ones; a kernel with channels is (c_out, c_in/groups, *k) and its input (…, c_in, *n)"
-        )
+    check_ranks("correlate", xp, w, count, ("(c_out, c_in/groups, *k)", "(…, c_in, *n)"))
     batch, c_in = xp.shape[: xp.rank - count - 1], xp.shape[xp.rank - count - 1]
     c_out, per_group = w.shape[0], w.shape[1]
     check_channels("correlate", c_in, per_group, c_out, groups)
@@ -155,6 +173,15 @@ def _no_groups(what: str, groups: Integer, kernel: str) -> None:
     if lift(groups) != 1:
         raise WrongInput(
             f"{what}: groups = {groups} without channels; give dims, and a kernel of shape {kernel}"
+        )
+
+
+def check_ranks(what: str, x: Form, w: Form, dims: int, wanted: tuple[str, str]) -> None:
+    """A kernel with channels has two axes more than the spatial ones, its input at least one."""
+    if w.rank != dims + 2 or x.rank < dims + 1:
+        raise WrongInput(
+            f"{what}: a kernel with {w.rank} axes and an input with {x.rank} axes for {dims} spatial "
+            f"ones; a kernel with channels is {wanted[0]} and its input {wanted[1]}"
         )
 
 
@@ -189,7 +216,16 @@ def convolve(
     dims: int | None = None,
     padding_mode: str = "zero",
 ) -> Form:
-    """Convolution in the mathematical sense: correlation with the kernel flipped."""
+    """Convolution in the mathematical sense: correlation with the kernel flipped.
+
+    ``y[i] = Σ_t w[k-1-t]·x[s·i + d·t - p_lo]``; hypotheses, arguments, shapes and errors are those of
+    :func:`correlate`.  Source: ``numpy.convolve``, whose ``mode="valid"`` this is at stride 1.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(convolve(tensor("x", 4), tensor("w", 2)), x=[1, 2, 4, 8], w=[3, 5])
+    [11, 22, 44]
+    """
     count = w.rank if dims is None else dims
     return correlate(
         x, flip(w, dims=count), stride, padding, dilation, base_dilation, groups, dims, padding_mode
@@ -219,8 +255,33 @@ def conv_transpose(
 ) -> Form:
     """Transposed convolution by its scatter: ``y[s·i + d·t - p_lo] += x[i]·w[t]``.
 
-    Length ``s(m-1) + d(k-1) + 1 - p_lo - p_hi + r`` with output padding ``r``.  With channels
-    ``w`` is ``(c_in, c_out/groups, *k)``, as in PyTorch; ``dims`` is then needed.
+    Defined for ``s, d >= 1``, ``r >= 0``, output lengths of at least 1, and groups that divide the
+    channels.
+
+    Args:
+        x: the input ``(…, *m)``, or ``(…, c_in, *m)`` with channels.
+        w: the kernel ``(*k)``, or ``(c_in, c_out/groups, *k)`` with channels, as in PyTorch.
+        stride: ``s``, for every axis or one for each.
+        padding: what is cut off of the output, ``(p_lo, p_hi)``.
+        dilation: ``d``, the distance of the taps.
+        output_padding: ``r``, by which the output is longer behind.
+        groups: groups of channels.
+        dims: the number of spatial axes; needed with channels, else those of ``w``.
+
+    Returns:
+        the form ``(…, *n)`` or ``(…, c_out, *n)`` with ``n = s(m-1) + d(k-1) + 1 - p_lo - p_hi + r``.
+
+    Raises:
+        WrongInput: for ranks that do not fit and for values that no such parameter has.
+        CannotBe: for groups that do not divide the channels.
+
+    Source: PyTorch ``nn.ConvTranspose2d``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> y = conv_transpose(tensor("x", 2), tensor("w", 3), stride=2)
+    >>> values(y, x=[1, 2], w=[3, 5, 7])
+    [3, 5, 13, 10, 14]
     """
     count = w.rank if dims is None else dims
     spatial(x, count, "conv_transpose")
@@ -249,11 +310,7 @@ def conv_transpose(
             )
 
         return build((*batch, *n), plain, requires)
-    if w.rank != count + 2 or x.rank < count + 1:
-        raise WrongInput(
-            f"conv_transpose: a kernel with {w.rank} axes and an input with {x.rank} axes for {count} "
-            "spatial ones; a kernel with channels is (c_in, c_out/groups, *k) and its input (…, c_in, *m)"
-        )
+    check_ranks("conv_transpose", x, w, count, ("(c_in, c_out/groups, *k)", "(…, c_in, *m)"))
     batch, c_in = x.shape[: x.rank - count - 1], x.shape[x.rank - count - 1]
     g, out_per_group = lift(groups), w.shape[1]
     c_out = g * out_per_group

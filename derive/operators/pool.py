@@ -90,7 +90,33 @@ def sum_pool(
     ceil_mode: bool = False,
     dims: int | None = None,
 ) -> Form:
-    """The sum over each window: ``y[i] = Σ_{t<k} x[s·i + d·t - p_lo]``; the stride is ``k`` by default."""
+    """The sum over each window: ``y[i] = Σ_{t<k} x[s·i + d·t - p_lo]``; the stride is ``k`` by default.
+
+    Defined for ``k, s, d >= 1``, ``p_lo, p_hi >= 0`` and a padded input at least as long as the dilated
+    window.
+
+    Args:
+        x: the input ``(…, *n)``.
+        k: the length of the windows, for every axis or one for each.
+        stride: ``s``, by default ``k``.
+        padding: ``(p_lo, p_hi)``, not negative; zeros lie outside.
+        dilation: ``d``, the distance of the taps.
+        ceil_mode: round the output length up; a last window must start in the input or in front of it.
+        dims: the number of spatial axes, the last ones; all by default.
+
+    Returns:
+        the form ``(…, *m)`` with ``m = ⌊(n + p_lo + p_hi - d(k-1) - 1)/s⌋ + 1`` (or rounded up).
+
+    Raises:
+        WrongInput: for values that no such parameter has, and for fewer axes than ``dims``.
+
+    Source: PyTorch ``nn.LPPool1d`` with the norm 1, for inputs that are not negative.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(sum_pool(tensor("x", 5), 2, stride=1), x=[1, 2, 4, 8, 16])
+    [3, 6, 12, 24]
+    """
     count = _dims(x, dims)
     kk, s, d, p, m, requires = windows(x, k, stride, padding, dilation, ceil_mode, count)
     batch = x.shape[: x.rank - count]
@@ -142,6 +168,32 @@ def avg_pool(
     itself; ``divisor_override`` replaces either and is any nonzero integer.  A window that meets
     nothing of the input gives 0, whatever the divisor, as in PyTorch's loops; such windows need
     more padding than PyTorch allows (half the dilated kernel) or a dilation longer than the input.
+
+    Hypotheses, shapes and errors are those of :func:`sum_pool`; a divisor 0 is
+    :class:`derive.errors.WrongInput` too.
+
+    Args:
+        x: the input ``(…, *n)``.
+        k: the length of the windows.
+        stride: ``s``, by default ``k``.
+        padding: ``(p_lo, p_hi)``, not negative.
+        dilation: ``d``, the distance of the taps.
+        ceil_mode: round the output length up.
+        count_include_pad: count the padding in the divisor.
+        divisor_override: the divisor of every window.
+        dims: the number of spatial axes, the last ones; all by default.
+
+    Returns:
+        the form ``(…, *m)``.
+
+    Source: PyTorch ``nn.AvgPool2d``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(avg_pool(tensor("x", 4), 2, padding=1), x=[1, 2, 4, 8])
+    [Fraction(1, 2), 3, 4]
+    >>> values(avg_pool(tensor("x", 4), 2, padding=1, count_include_pad=False), x=[1, 2, 4, 8])
+    [1, 3, 8]
     """
     count = _dims(x, dims)
     kk, s, d, p, _, requires = windows(x, k, stride, padding, dilation, ceil_mode, count)
@@ -185,7 +237,13 @@ def max_pool(
     """Max pooling with a fixed selection: ``y[i] = x[s·i + d·σ(i) - p_lo]``, ``0 <= σ(i) < k``.
 
     In N-D the selection has one component an axis (``σ0``, ``σ1``, …); batch and channel indices
-    are arguments of σ too.
+    are arguments of σ too.  Hypotheses, arguments, shapes and errors are those of :func:`sum_pool`;
+    ``selection`` is the name of σ.  Source: PyTorch ``nn.MaxPool2d`` with ``return_indices=True``.
+
+    >>> from derive.request import matrix_of
+    >>> print(matrix_of("max_pool", 4, 2, taps=[1, 0]))
+    · 1 · ·
+    · · 1 ·
     """
     count = _dims(x, dims)
     kk, s, d, p, m, requires = windows(x, k, stride, padding, dilation, ceil_mode, count)
@@ -220,6 +278,33 @@ def max_unpool(
 ) -> Form:
     """Put each value back where the selection took it from, adding where windows meet:
     ``x[s·i + d·σ(i) - p_lo] += y[i]``, zero elsewhere; output ``length`` per spatial axis.
+
+    Defined for every ``length >= 1``; what lies beyond it is lost.
+
+    Args:
+        y: the pooled values ``(…, *m)``.
+        k: the length of the windows.
+        length: the length of the output, for every axis or one for each.
+        stride: ``s``, by default ``k``.
+        padding: ``(p_lo, p_hi)`` of the pooling.
+        dilation: ``d``, the distance of the taps.
+        dims: the number of spatial axes, the last ones; all by default.
+        selection: the name of σ.
+
+    Returns:
+        the form ``(…, *length)``.
+
+    Raises:
+        WrongInput: for values that no such parameter has.
+
+    Source: PyTorch ``nn.MaxUnpool2d``, which overwrites where windows meet.
+
+    >>> from derive.request import matrix_of
+    >>> print(matrix_of("max_unpool", 2, 2, length=4, taps=[1, 0]))
+    · ·
+    1 ·
+    · 1
+    · ·
     """
     count = _dims(y, dims)
     n = positive_axes(length, count, "length")
@@ -244,7 +329,25 @@ def max_unpool(
 
 @operator("pool", r"\operatorname{gap}", samples=[{"x": (6,)}, {"x": (2, 3, 4), "dims": 2}])
 def global_avg_pool(x: Form, dims: int | None = None) -> Form:
-    """The average over the last ``dims`` axes, each of which keeps the length 1."""
+    """The average over the last ``dims`` axes, each of which keeps the length 1.
+
+    Args:
+        x: the input ``(…, *n)``.
+        dims: the number of axes; all by default.
+
+    Returns:
+        the form ``(…, 1, …, 1)``.
+
+    Raises:
+        WrongInput: for fewer axes than ``dims``.
+
+    Source: Keras ``GlobalAveragePooling1D(keepdims=True)``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(global_avg_pool(tensor("x", 4)), x=[1, 2, 4, 9])
+    [4]
+    """
     count = _dims(x, dims)
     return avg_pool(x, x.shape[x.rank - count :], dims=count)
 
@@ -255,7 +358,26 @@ def global_avg_pool(x: Form, dims: int | None = None) -> Form:
     samples=[{"x": (7,), "m": 3}, {"x": (5,), "m": 7}, {"x": (2, 5, 4), "m": (3, 2), "dims": 2}],
 )
 def adaptive_avg_pool(x: Form, m: PerAxis, dims: int | None = None) -> Form:
-    """Average pooling to exactly ``m`` outputs: output ``i`` averages ``[⌊i n/m⌋, ⌈(i+1) n/m⌉)``."""
+    """Average pooling to exactly ``m`` outputs: output ``i`` averages ``[⌊i n/m⌋, ⌈(i+1) n/m⌉)``.
+
+    Args:
+        x: the input ``(…, *n)``.
+        m: the output length, at least 1, for every axis or one for each; it may exceed ``n``.
+        dims: the number of spatial axes, the last ones; all by default.
+
+    Returns:
+        the form ``(…, *m)``.
+
+    Raises:
+        WrongInput: for lengths that are not positive.
+
+    Source: PyTorch ``nn.AdaptiveAvgPool1d``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(adaptive_avg_pool(tensor("x", 5), 3), x=[1, 2, 4, 8, 16])
+    [Fraction(3, 2), Fraction(14, 3), 12]
+    """
     count = _dims(x, dims)
     lengths = positive_axes(m, count, "output length")
     batch, n = x.shape[: x.rank - count], x.shape[x.rank - count :]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from derive.errors import WrongInput
+from derive.errors import WrongInput, expect
 from derive.expr import Expr, Integer, divides, lift
 from derive.form import Form, Value, build, tensor, vjp
 from derive.form import substitute as compose
@@ -18,7 +18,27 @@ from derive.operators.registry import Padding, PerAxis, operator, positive_axes
     samples=[{"x": (6, 4), "r": 3}, {"x": (8, 2, 3), "r": 2}],
 )
 def pixel_shuffle(x: Form, r: Integer) -> Form:
-    """``(c·r^D, *n) → (c, *(r·n))``: ``y[c, r·i + a] = x[c·r^D + a, i]`` (PyTorch's order)."""
+    """``(c·r^D, *n) → (c, *(r·n))``: ``y[c, r·i + a] = x[c·r^D + a, i]`` (PyTorch's order).
+
+    Defined where ``r^D`` divides the number of channels.
+
+    Args:
+        x: the input, channels first, then ``D >= 1`` spatial axes.
+        r: the factor, at least 1.
+
+    Returns:
+        the form ``(c, *(r·n))``.
+
+    Raises:
+        WrongInput: for an input without spatial axes and for factors that are not positive.
+
+    Source: PyTorch ``nn.PixelShuffle``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(pixel_shuffle(tensor("x", 2, 2), 2), x=[[1, 2], [3, 4]])
+    [[1, 3, 2, 4]]
+    """
     dims, factor = x.rank - 1, positive_axes(r, 1, "factor")[0]
     if dims < 1:
         raise WrongInput("pixel_shuffle: the input has no spatial axis; give (channels, *n)")
@@ -44,7 +64,16 @@ def pixel_shuffle(x: Form, r: Integer) -> Form:
     samples=[{"x": (2, 6), "r": 3}, {"x": (1, 4, 6), "r": 2}],
 )
 def pixel_unshuffle(x: Form, r: Integer) -> Form:
-    """The inverse of :func:`pixel_shuffle`: ``(c, *(r·n)) → (c·r^D, *n)``."""
+    """The inverse of :func:`pixel_shuffle`: ``(c, *(r·n)) → (c·r^D, *n)``.
+
+    ``y[c·r^D + a, i] = x[c, r·i + a]``, defined where ``r`` divides every length; arguments and errors
+    are those of :func:`pixel_shuffle`.  Source: PyTorch ``nn.PixelUnshuffle``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(pixel_unshuffle(tensor("x", 1, 4), 2), x=[[1, 3, 2, 4]])
+    [[1, 2], [3, 4]]
+    """
     dims, factor = x.rank - 1, positive_axes(r, 1, "factor")[0]
     if dims < 1:
         raise WrongInput("pixel_unshuffle: the input has no spatial axis; give (channels, *n)")
@@ -84,7 +113,29 @@ def im2col(
     """All windows side by side: ``C[…, t, i] = x[…, s·i + d·t - p_lo]``, taps before positions.
 
     The axes are kept apart, ``(…, *k, *m)``; PyTorch's ``Unfold`` merges the leading axes with the
-    taps, and the positions, each in row-major order.
+    taps, and the positions, each in row-major order.  Defined for ``k, s, d >= 1``,
+    ``p_lo, p_hi >= 0`` and a padded input at least as long as the dilated window.
+
+    Args:
+        x: the input ``(…, *n)``.
+        k: the length of the windows, for every axis or one for each.
+        stride: ``s``.
+        padding: ``(p_lo, p_hi)`` zeros.
+        dilation: ``d``, the distance of the taps.
+        dims: the number of spatial axes, the last ones; all by default.
+
+    Returns:
+        the form ``(…, *k, *m)`` with ``m = ⌊(n + p_lo + p_hi - d(k-1) - 1)/s⌋ + 1``.
+
+    Raises:
+        WrongInput: for values that no such parameter has, and for fewer axes than ``dims``.
+
+    Source: PyTorch ``nn.Unfold``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(im2col(tensor("x", 4), 2), x=[1, 2, 4, 8])
+    [[1, 2, 4], [2, 4, 8]]
     """
     count = x.rank if dims is None else dims
     kk, s, d, p, m, requires = windows(x, k, stride, padding, dilation, False, count)
@@ -109,7 +160,31 @@ def col2im(
     dilation: PerAxis = 1,
     dims: int = 1,
 ) -> Form:
-    """Add every window back in its place: the adjoint of :func:`im2col` for inputs of ``length``."""
+    """Add every window back in its place: the adjoint of :func:`im2col` for inputs of ``length``.
+
+    ``x[s·i + d·t - p_lo] += C[t, i]``, defined where :func:`im2col` of that length is.
+
+    Args:
+        c: the columns ``(…, *k, *m)``.
+        length: the length of the output, for every axis or one for each.
+        stride: ``s``.
+        padding: ``(p_lo, p_hi)`` of the windows.
+        dilation: ``d``, the distance of the taps.
+        dims: the number of spatial axes.
+
+    Returns:
+        the form ``(…, *length)``.
+
+    Raises:
+        WrongInput: for columns that no input of this length has.
+
+    Source: PyTorch ``nn.Fold``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(col2im(tensor("c", 2, 3), 4), c=[[1, 2, 4], [2, 4, 8]])
+    [1, 4, 8, 8]
+    """
     lead = c.rank - 2 * dims
     if lead < 0:
         raise WrongInput(
@@ -130,8 +205,27 @@ def col2im(
 
 @operator("rearrange", r"\operatorname{permute}", samples=[{"x": (2, 3, 4), "order": (2, 0, 1)}])
 def permute(x: Form, order: Sequence[int]) -> Form:
-    """Reorder the axes: axis ``a`` of the output is axis ``order[a]`` of the input."""
-    if sorted(order) != list(range(x.rank)):
+    """Reorder the axes: axis ``a`` of the output is axis ``order[a]`` of the input.
+
+    Args:
+        x: the input, of any rank.
+        order: every axis once.
+
+    Returns:
+        the form of the permuted shape.
+
+    Raises:
+        WrongInput: for what is no order of the axes.
+
+    Source: PyTorch ``torch.permute``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(permute(tensor("x", 2, 3), (1, 0)), x=[[1, 2, 3], [4, 5, 6]])
+    [[1, 4], [2, 5], [3, 6]]
+    """
+    expect(order, (tuple, list), "permute: order", "a list was expected; name every axis once")
+    if sorted(order, key=str) != sorted(range(x.rank), key=str):
         raise WrongInput(
             f"permute: {tuple(order)} is no order of {x.rank} axes; name each of 0…{x.rank - 1} once"
         )
@@ -141,7 +235,29 @@ def permute(x: Form, order: Sequence[int]) -> Form:
 
 @operator("rearrange", r"\operatorname{select}", samples=[{"x": (3, 4), "axis": 0, "at": 2}])
 def select(x: Form, axis: int, at: Integer) -> Form:
-    """One slice along an axis, which disappears."""
+    """One slice along an axis, which disappears.
+
+    ``y[…] = x[…, at, …]``, defined for ``0 <= at < n`` of that axis.
+
+    Args:
+        x: the input, of any rank.
+        axis: the axis, counted from 0.
+        at: the index on it.
+
+    Returns:
+        the form without the axis.
+
+    Raises:
+        WrongInput: for an axis that there is not.
+
+    Source: PyTorch ``torch.select``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(select(tensor("x", 2, 3), axis=1, at=2), x=[[1, 2, 3], [4, 5, 6]])
+    [3, 6]
+    """
+    expect(axis, int, "select: axis", "a number was expected; axes are counted from 0")
     if not 0 <= axis < x.rank:
         raise WrongInput(
             f"select: axis = {axis} of an input with {x.rank} axes; choose one of 0…{x.rank - 1}"

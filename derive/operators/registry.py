@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeAlias
 
-from derive.errors import WrongInput
+from derive.errors import WrongInput, WrongType, expect, shown
 from derive.expr import Expr, Integer, lift
 from derive.form import Form
 
@@ -57,9 +57,11 @@ def operator(
 
         @wraps(build)
         def named(*args: P.args, **kwargs: P.kwargs) -> Form:
-            form = build(*args, **kwargs)
             given = signature.bind(*args, **kwargs).arguments
             operands = tuple(given[t] for t in tensors if t in given)
+            for t, operand in zip(tensors, operands, strict=False):
+                expect(operand, Form, f"{name}: {t}", "no operator; give a form, as tensor('x', 7)")
+            form = build(*args, **kwargs)
             shown = {
                 k: v
                 for k, v in given.items()
@@ -90,7 +92,17 @@ def per_axis(value: PerAxis, dims: int, what: str) -> tuple[Expr, ...]:
             f"{what} = {_shown(value)}: {len(values)} values for {dims} spatial axes; "
             f"give one value or {dims}"
         )
-    return tuple(lift(v) for v in values)
+    return tuple(integer(v, what) for v in values)
+
+
+def integer(value: Any, what: str) -> Expr:
+    """An integer as an expression; the message of the error names ``what`` it was given for."""
+    try:
+        return lift(value)
+    except WrongType:
+        raise WrongType(
+            f"{what} = {shown(value)}: an integer or an integer expression was expected; give one"
+        ) from None
 
 
 def positive_axes(value: PerAxis, dims: int, what: str) -> tuple[Expr, ...]:
@@ -98,7 +110,10 @@ def positive_axes(value: PerAxis, dims: int, what: str) -> tuple[Expr, ...]:
     values = per_axis(value, dims, what)
     for v in values:
         if v.constant is not None and v.constant < 1:
-            raise WrongInput(f"{what} = {v}: a {what} is at least 1; give a positive {what}")
+            article = "an" if what[0] in "aeiou" else "a"
+            raise WrongInput(
+                f"{what} = {v}: {article} {what} is at least 1; give a positive {what}"
+            )
     return values
 
 
@@ -113,9 +128,9 @@ def pairs(padding: Any, dims: int) -> tuple[tuple[Expr, Expr], ...]:
             f"padding = {padding!r}: this operator takes amounts; give an integer or (lo, hi)"
         )
     if not isinstance(padding, (tuple, list)):
-        return ((lift(padding), lift(padding)),) * dims
+        return ((integer(padding, "padding"),) * 2,) * dims
     if len(padding) == 2 and not any(isinstance(p, (tuple, list)) for p in padding):
-        return ((lift(padding[0]), lift(padding[1])),) * dims
+        return ((integer(padding[0], "padding"), integer(padding[1], "padding")),) * dims
     if len(padding) != dims or not all(
         isinstance(p, (tuple, list)) and len(p) == 2 for p in padding
     ):
@@ -123,7 +138,7 @@ def pairs(padding: Any, dims: int) -> tuple[tuple[Expr, Expr], ...]:
             f"padding = {_shown(padding)}: expected (lo, hi) or {dims} such pairs; "
             "give the amounts in front and behind for every spatial axis"
         )
-    return tuple((lift(lo), lift(hi)) for lo, hi in padding)
+    return tuple((integer(lo, "padding"), integer(hi, "padding")) for lo, hi in padding)
 
 
 def _shown(value: Any) -> str:
@@ -134,6 +149,7 @@ def _shown(value: Any) -> str:
 
 def spatial(x: Form, dims: int, what: str) -> int:
     """The number of leading (batch, channel) axes when the last ``dims`` axes are spatial."""
+    expect(dims, int, f"{what}: dims", "a number of axes was expected; give an int")
     if x.rank < dims:
         raise WrongInput(
             f"{what}: the input has {x.rank} axes but {dims} spatial ones are asked for; "

@@ -45,15 +45,30 @@ def resize(
 ) -> Form:
     """Resample at given positions: output ``i`` sits at ``(top·i + start)/den`` of the input.
 
-    ``mode`` is ``linear``, or how the position is rounded to a sample: ``floor``, ``ceil``,
-    ``round_prefer_floor``, ``round_prefer_ceil`` (halves down, up).  Positions beyond the ends read
-    the end.  Source: the coordinate transformations of ONNX ``Resize``.
+    Positions beyond the ends read the end.  Defined for ``length, den >= 1``.
 
-    Defined for ``length, den >= 1``; raises :class:`derive.errors.WrongInput` for unknown modes.
+    Args:
+        x: the input ``(…, *n)``.
+        length: the length of the output, for every axis or one for each.
+        top: how far a step goes, as the numerator over ``den``.
+        den: the denominator of the positions.
+        start: where output 0 sits, over ``den``.
+        mode: ``linear``, or how the position is rounded to a sample: ``floor``, ``ceil``,
+            ``round_prefer_floor``, ``round_prefer_ceil`` (halves down, up).
+        dims: the number of spatial axes, the last ones; all by default.
+
+    Returns:
+        the form ``(…, *length)``.
+
+    Raises:
+        WrongInput: for unknown modes and for lengths that are not positive.
+
+    Source: the coordinate transformations of ONNX ``Resize``.
 
     >>> from derive.form import tensor
-    >>> resize(tensor("x", 5), 7, 5, 7).shape == (7,)
-    True
+    >>> from derive.table import values
+    >>> values(resize(tensor("x", 3), 6, 1, 2, mode="linear"), x=[1, 2, 4])
+    [1, Fraction(3, 2), 2, 3, 4, 4]
     """
     if mode != "linear" and mode not in NEAREST:
         raise WrongInput(
@@ -107,10 +122,27 @@ def extend(x: Form, padding: Padding, mode: str, dims: int | None = None) -> For
     """Lengthen the last ``dims`` axes by any amounts, repeating what is there.
 
     ``circular`` has period ``n``, ``reflect`` mirrors about the end samples (period ``2(n-1)``),
-    ``symmetric`` about the ends themselves (period ``2n``).  As ``numpy.pad`` for any width, where
-    :func:`derive.operators.pad` stops at one period.
+    ``symmetric`` about the ends themselves (period ``2n``).  Where :func:`derive.operators.pad` stops at
+    one period, this has no limit.  Defined for ``n >= 1`` and a result of at least one sample.
 
-    Raises :class:`derive.errors.WrongInput` for unknown modes.
+    Args:
+        x: the input ``(…, *n)``.
+        padding: an amount, ``(lo, hi)``, or one such pair for each axis; negative amounts crop.
+        mode: ``circular``, ``reflect`` or ``symmetric``.
+        dims: the number of axes; all by default.
+
+    Returns:
+        the form ``(…, *(n + lo + hi))``.
+
+    Raises:
+        WrongInput: for unknown modes.
+
+    Source: ``numpy.pad`` for any width.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(extend(tensor("x", 3), (3, 0), "reflect"), x=[1, 2, 3])
+    [2, 3, 2, 1, 2, 3]
     """
     if mode not in EXTENSIONS:
         raise WrongInput(
@@ -152,7 +184,26 @@ def depth_to_space(x: Form, r: Integer, mode: str = "DCR", dims: int = 2) -> For
     """``(…, c·r^D, *n) → (…, c, *(r·n))``: channels become blocks of ``r`` samples.
 
     ``DCR`` takes the block's place as the slower part of the channel, ``CRD`` as the faster one
-    (:func:`derive.operators.pixel_shuffle`).  Source: ONNX ``DepthToSpace``.
+    (:func:`derive.operators.pixel_shuffle`).  Defined where ``r^D`` divides the channels.
+
+    Args:
+        x: the input, channels in front of ``D = dims`` spatial axes.
+        r: the factor, at least 1.
+        mode: ``DCR`` or ``CRD``.
+        dims: the number of spatial axes.
+
+    Returns:
+        the form ``(…, c, *(r·n))``.
+
+    Raises:
+        WrongInput: for unknown modes, factors that are not positive, and an input without channels.
+
+    Source: ONNX ``DepthToSpace``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(depth_to_space(tensor("x", 4, 1), 2, dims=1), x=[[1], [2], [3], [4]])
+    [[1, 3], [2, 4]]
     """
     factor, lead = _blocks("depth_to_space", x, r, mode, dims)
     block, n = factor**dims, x.shape[x.rank - dims :]
@@ -181,7 +232,16 @@ def depth_to_space(x: Form, r: Integer, mode: str = "DCR", dims: int = 2) -> For
     ],
 )
 def space_to_depth(x: Form, r: Integer, mode: str = "DCR", dims: int = 2) -> Form:
-    """The inverse of :func:`depth_to_space`: ``(…, c, *(r·n)) → (…, c·r^D, *n)``."""
+    """The inverse of :func:`depth_to_space`: ``(…, c, *(r·n)) → (…, c·r^D, *n)``.
+
+    Defined where ``r`` divides every length; arguments and errors are those of
+    :func:`depth_to_space`.  Source: ONNX ``SpaceToDepth``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(space_to_depth(tensor("x", 2, 2), 2, dims=1), x=[[1, 3], [2, 4]])
+    [[1], [2], [3], [4]]
+    """
     factor, lead = _blocks("space_to_depth", x, r, mode, dims)
     block, n, channels = factor**dims, x.shape[x.rank - dims :], x.shape[lead]
 

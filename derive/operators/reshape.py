@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from derive.errors import WrongInput
+from derive.errors import WrongInput, expect
 from derive.expr import Expr, Integer, divides, eq, lift
 from derive.form import Form, Value, build
 from derive.operators.registry import PerAxis, operator, positive_axes
@@ -22,11 +22,23 @@ from derive.operators.registry import PerAxis, operator, positive_axes
 def merge(x: Form, axis: int, count: int) -> Form:
     """Make one axis of ``count`` neighbouring ones, the last of them the fastest.
 
-    ``axis`` is the first of them, counted from the end (``-2`` is the last but one).
+    Args:
+        x: the input, of any rank.
+        axis: the first of them, counted from the end (``-2`` is the last but one).
+        count: how many, at least 1.
+
+    Returns:
+        the form whose new axis is as long as their product.
+
+    Raises:
+        WrongInput: for axes that there are not.
+
+    Source: PyTorch ``torch.flatten``.
 
     >>> from derive.form import tensor
-    >>> merge(tensor("x", 2, 3, 4), -2, 2).shape == (2, 12)
-    True
+    >>> from derive.table import values
+    >>> values(merge(tensor("x", 2, 3), -2, 2), x=[[1, 2, 3], [4, 5, 6]])
+    [1, 2, 3, 4, 5, 6]
     """
     first = _axis("merge", x, axis)
     if count < 1 or first + count > x.rank:
@@ -59,11 +71,25 @@ def merge(x: Form, axis: int, count: int) -> Form:
 def split(x: Form, axis: int, lengths: PerAxis) -> Form:
     """Make several axes of one, the last of them the fastest: the inverse of :func:`merge`.
 
-    ``axis`` is counted from the end; defined where the lengths multiply to its length.
+    Defined where the lengths multiply to the length of the axis.
+
+    Args:
+        x: the input, of any rank.
+        axis: the axis, counted from the end.
+        lengths: the lengths of the new axes.
+
+    Returns:
+        the form with the new axes in its place.
+
+    Raises:
+        WrongInput: for an axis that there is not and for lengths that are not positive.
+
+    Source: PyTorch ``torch.unflatten``.
 
     >>> from derive.form import tensor
-    >>> split(tensor("x", 2, 12), -1, (3, 4)).shape == (2, 3, 4)
-    True
+    >>> from derive.table import values
+    >>> values(split(tensor("x", 6), -1, (2, 3)), x=[1, 2, 3, 4, 5, 6])
+    [[1, 2, 3], [4, 5, 6]]
     """
     first = _axis("split", x, axis)
     count = len(lengths) if isinstance(lengths, (tuple, list)) else 1
@@ -88,11 +114,25 @@ def split(x: Form, axis: int, lengths: PerAxis) -> Form:
 def channel_shuffle(x: Form, groups: Integer, dims: int = 1) -> Form:
     """Deal the channels of ``g`` groups out in turn: ``y[c] = x[(c mod g)·(C/g) + ⌊c/g⌋]``.
 
-    The channels are the axis before the last ``dims``.  Source: PyTorch ``nn.ChannelShuffle``.
+    Defined where ``g`` divides the number ``C`` of channels.
+
+    Args:
+        x: the input; the channels are the axis before the last ``dims``.
+        groups: ``g``, at least 1.
+        dims: the number of spatial axes.
+
+    Returns:
+        the form of the same shape.
+
+    Raises:
+        WrongInput: for an input without channels and for group counts that are not positive.
+
+    Source: PyTorch ``nn.ChannelShuffle``.
 
     >>> from derive.form import tensor
-    >>> channel_shuffle(tensor("x", 6, 5), 3).shape == (6, 5)
-    True
+    >>> from derive.table import values
+    >>> values(channel_shuffle(tensor("x", 6), 2, dims=0), x=[1, 2, 3, 4, 5, 6])
+    [1, 4, 2, 5, 3, 6]
     """
     g, axis = positive_axes(groups, 1, "group count")[0], _axis("channel_shuffle", x, -dims - 1)
     channels = x.shape[axis]
@@ -105,6 +145,9 @@ def channel_shuffle(x: Form, groups: Integer, dims: int = 1) -> Form:
 
 
 def _axis(what: str, x: Form, axis: int) -> int:
+    expect(
+        axis, int, f"{what}: axis", "a number was expected; axes are counted from the end, as -1"
+    )
     if not -x.rank <= axis < 0:
         raise WrongInput(
             f"{what}: axis = {axis} of an input with {x.rank} axes; choose one of {-x.rank}…-1"

@@ -72,9 +72,22 @@ def _count(x: Form, dims: int | None) -> int:
 def flip(x: Form, dims: int | None = None) -> Form:
     """Reverse the last ``dims`` axes (all by default): ``y[i] = x[n - 1 - i]``; rot180 in 2-D.
 
+    Args:
+        x: the input ``(…, *n)``.
+        dims: the number of axes.
+
+    Returns:
+        the form of the same shape.
+
+    Raises:
+        WrongInput: for fewer axes than ``dims``.
+
+    Source: ``numpy.flip``.
+
     >>> from derive.form import tensor
-    >>> flip(tensor("w", 3)).shape == (3,)
-    True
+    >>> from derive.table import values
+    >>> values(flip(tensor("w", 3)), w=[1, 2, 4])
+    [4, 2, 1]
     """
     return along_each(x, dims, "flip", lambda a, n: Change(n, lambda row, i: row(n - 1 - i)))
 
@@ -87,7 +100,22 @@ def flip(x: Form, dims: int | None = None) -> Form:
 def shift(x: Form, offset: PerAxis) -> Form:
     """Move by ``offset`` (zeros come in, what leaves is lost): ``y[i] = x[i - offset]``.
 
-    ``offset`` is an integer of any sign, or one for each axis.
+    Args:
+        x: the input ``(*n)``.
+        offset: an integer of any sign, or one for each axis.
+
+    Returns:
+        the form of the same shape.
+
+    Raises:
+        WrongInput: for another number of offsets than axes.
+
+    Source: ``scipy.ndimage.shift`` with zeros outside.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(shift(tensor("x", 3), 1), x=[1, 2, 4])
+    [0, 1, 2]
     """
     by = per_axis(offset, x.rank, "offset")
     return along_each(x, None, "shift", lambda a, n: Change(n, lambda row, i: row(i - by[a])))
@@ -102,6 +130,25 @@ def decimate(x: Form, s: PerAxis, start: PerAxis = 0, dims: int | None = None) -
     """Keep every ``s``-th sample: ``y[i] = x[s·i + start]``; length ``⌊(n - 1 - start)/s⌋ + 1``.
 
     Defined for ``s >= 1`` and ``0 <= start < n``.
+
+    Args:
+        x: the input ``(…, *n)``.
+        s: the stride, for every axis or one for each.
+        start: the first sample that is kept.
+        dims: the number of axes, the last ones; all by default.
+
+    Returns:
+        the form with the shorter axes.
+
+    Raises:
+        WrongInput: for strides that are not positive and for fewer axes than ``dims``.
+
+    Source: the slice ``x[start::s]`` of NumPy.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(decimate(tensor("x", 6), 2, start=1), x=[1, 2, 4, 8, 16, 32])
+    [2, 8, 32]
     """
     count = _count(x, dims)
     step, first = positive_axes(s, count, "stride"), per_axis(start, count, "start")
@@ -123,6 +170,25 @@ def zero_insert(x: Form, s: PerAxis, trailing: PerAxis = 0, dims: int | None = N
     """Put ``s - 1`` zeros between samples (base dilation): ``y[s·i] = x[i]``, zero elsewhere.
 
     The length is ``s(n - 1) + 1 + trailing``; defined for ``s >= 1`` and ``trailing >= 0``.
+
+    Args:
+        x: the input ``(…, *n)``.
+        s: the factor, for every axis or one for each.
+        trailing: zeros behind the last sample.
+        dims: the number of axes, the last ones; all by default.
+
+    Returns:
+        the form with the longer axes.
+
+    Raises:
+        WrongInput: for factors that are not positive and for fewer axes than ``dims``.
+
+    Source: ``lhs_dilation`` of JAX ``lax.conv_general_dilated``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(zero_insert(tensor("x", 3), 2, trailing=1), x=[1, 2, 4])
+    [1, 0, 2, 0, 4, 0]
     """
     count = _count(x, dims)
     step, extra = positive_axes(s, count, "stride"), per_axis(trailing, count, "trailing")
@@ -164,6 +230,26 @@ def pad(
     border (reflect) or the border itself (replicate).  As in PyTorch, circular needs
     ``lo, hi <= n`` and reflect ``lo, hi <= n - 1``; the result has at least one sample.  A
     ``value`` fills in place of the zeros, which makes the form affine.
+
+    Args:
+        x: the input ``(…, *n)``.
+        padding: an amount, ``(lo, hi)``, or one such pair for each axis.
+        mode: ``zero``, ``circular``, ``reflect`` or ``replicate``.
+        dims: the number of axes, the last ones; all by default.
+        value: what lies outside in the mode ``zero``.
+
+    Returns:
+        the form ``(…, *(n + lo + hi))``.
+
+    Raises:
+        WrongInput: for unknown modes, and for a value in another mode than ``zero``.
+
+    Source: ``torch.nn.functional.pad``; the example is that of ``numpy.pad``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(pad(tensor("x", 5), (2, 3), mode="reflect"), x=[1, 2, 3, 4, 5])
+    [3, 2, 1, 2, 3, 4, 5, 4, 3, 2]
     """
     if mode not in MODES:
         raise WrongInput(f"padding mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
@@ -215,7 +301,16 @@ def _padded(row: Row, j: Expr, n: Expr, mode: str) -> Value:
 
 @operator("sample", r"\operatorname{crop}", samples=[{"x": (6,), "amount": (1, 2)}])
 def crop(x: Form, amount: Padding, dims: int | None = None) -> Form:
-    """Cut ``(lo, hi)`` samples off: padding by the negative amounts."""
+    """Cut ``(lo, hi)`` samples off: padding by the negative amounts.
+
+    ``y[i] = x[i + lo]``, defined for ``lo + hi < n``; arguments, shapes and errors are those of
+    :func:`pad`.  Source: Keras ``Cropping1D``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(crop(tensor("x", 4), (1, 2)), x=[1, 2, 4, 8])
+    [2]
+    """
     count = _count(x, dims)
     return pad(x, tuple((-lo, -hi) for lo, hi in pairs(amount, count)), dims=count)
 
@@ -224,7 +319,26 @@ def crop(x: Form, amount: Padding, dims: int | None = None) -> Form:
     "sample", r"\operatorname{scale}", samples=[{"x": (4,), "numerator": 3, "denominator": 2}]
 )
 def scale(x: Form, numerator: Integer = 1, denominator: Integer = 1) -> Form:
-    """Multiply by the constant ``numerator / denominator`` (a nonzero denominator)."""
+    """Multiply by the constant ``numerator / denominator`` (a nonzero denominator).
+
+    Args:
+        x: the input, of any shape.
+        numerator: an integer.
+        denominator: an integer other than 0.
+
+    Returns:
+        the form of the same shape.
+
+    Raises:
+        WrongInput: for the denominator 0.
+
+    Source: the definition.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(scale(tensor("x", 3), 3, 2), x=[1, 2, 4])
+    [Fraction(3, 2), 3, 6]
+    """
     den = lift(denominator)
     if den == 0:
         raise WrongInput("scaling by a fraction with the denominator 0; give a nonzero one")
@@ -233,6 +347,24 @@ def scale(x: Form, numerator: Integer = 1, denominator: Integer = 1) -> Form:
 
 @operator("sample", r"\operatorname{repeat}", samples=[{"x": (3,), "lengths": (4,)}])
 def broadcast(x: Form, lengths: PerAxis) -> Form:
-    """Repeat each value over new trailing axes: ``y[i, j] = x[i]``."""
+    """Repeat each value over new trailing axes: ``y[i, j] = x[i]``.
+
+    Args:
+        x: the input ``(*n)``.
+        lengths: the lengths of the new axes.
+
+    Returns:
+        the form ``(*n, *lengths)``.
+
+    Raises:
+        WrongInput: for what is no integer.
+
+    Source: ``numpy.broadcast_to`` of ``x[..., None]``.
+
+    >>> from derive.form import tensor
+    >>> from derive.table import values
+    >>> values(broadcast(tensor("x", 2), (3,)), x=[1, 2])
+    [[1, 1, 1], [2, 2, 2]]
+    """
     new = tuple(lift(n) for n in (lengths if isinstance(lengths, (tuple, list)) else (lengths,)))
     return build((*x.shape, *new), lambda *i: x[i[: x.rank]])

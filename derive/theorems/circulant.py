@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from derive.expr import Cond, Expr, ceil_div, divides, eq, maximum, minimum, offset, sizes, symbol
+from derive.expr import Cond, Expr, ceil_div, divides, eq, maximum, minimum
 from derive.form import Form, Ratio, Value, build, constant, sigma, sigmas, tensor, vjp
 from derive.operators import col2im, conv_transpose, correlate
 from derive.operators import im2col as unfold
 from derive.shapes import conv_length, conv_remainder
+from derive.symbols import offset, sizes, symbol
 from derive.theorems.model import Equal, Holds, Part, Source, Step, Theorem, Twin, theorem
 from derive.theorems.toeplitz import GRAY, entry, from_entries
 

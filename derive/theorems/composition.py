@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from derive.expr import (
-    Expr,
-    Integer,
-    eq,
-    offset,
-    sizes,
-    symbol,
-)
+from derive.expr import Expr, Integer, eq
 from derive.form import Form, build, sigmas, tensor
 from derive.operators import conv_transpose, convolve, correlate, decimate, pad, zero_insert
 from derive.shapes import conv_length
+from derive.symbols import offset, sizes, symbol
 from derive.theorems.model import Equal, Part, Source, Step, Theorem, Twin, theorem
 
 VAIDYANATHAN = Source(

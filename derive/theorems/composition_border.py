@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from derive.expr import (
-    Cond,
-    Expr,
-    Integer,
-    all_of,
-    any_of,
-    ceil_div,
-    eq,
-    lift,
-    maximum,
-    minimum,
-    offset,
-    sizes,
-    symbol,
-)
+from derive.expr import Cond, Expr, Integer, all_of, any_of, ceil_div, eq, lift, maximum, minimum
 from derive.form import Form, build, constant, sigma, sigmas, tensor
 from derive.operators import correlate, pad
+from derive.symbols import offset, sizes, symbol
 from derive.theorems.composition import RECEPTIVE, TORCH_PAD, XLA_PAD, product_kernel
 from derive.theorems.model import Equal, EqualIff, Part, Theorem, Twin, theorem
 from derive.theorems.toeplitz import GUIDE, XLA_CONV

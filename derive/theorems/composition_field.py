@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from derive.expr import (
-    Cond,
-    Expr,
-    Integer,
-    all_of,
-    any_of,
-    between,
-    implies,
-    minimum,
-    offset,
-    sizes,
-    symbol,
-)
+from derive.expr import Cond, Expr, Integer, all_of, any_of, between, implies, minimum
 from derive.form import Form, build, sigma, sigmas, tensor
 from derive.operators import correlate
+from derive.symbols import offset, sizes, symbol
 from derive.theorems.composition import RECEPTIVE
 from derive.theorems.model import Equal, Holds, Part, Theorem, Twin, theorem
 from derive.theorems.toeplitz import GUIDE, entry, from_entries

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from derive.expr import Cond, Expr, eq, offset, size
+from derive.expr import Cond, Expr, eq
 from derive.form import Form, Value, build, constant, sigmas, vjp
 from derive.shapes import conv_length, conv_remainder
+from derive.symbols import offset, size
 from derive.theorems.model import Source
 
 GUIDE = Source(
@@ -60,7 +61,7 @@ def inner(a: Form, b: Form) -> Form:
 
     Source: the definition.
 
-    >>> from derive.expr import size
+    >>> from derive.symbols import size
     >>> from derive.form import tensor
     >>> inner(tensor("g", size("n")), tensor("x", size("n"))).shape
     ()
@@ -83,7 +84,7 @@ def gradient(scalar: Form, wrt: str) -> Form:
 
     Source: the definition.
 
-    >>> from derive.expr import size
+    >>> from derive.symbols import size
     >>> from derive.form import tensor
     >>> n = size("n")
     >>> str(gradient(inner(tensor("g", n), tensor("x", n)), "x").shape[0])
@@ -104,7 +105,7 @@ def apply_matrix(a: Form, x: Form) -> Form:
 
     Source: the definition.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> from derive.form import tensor
     >>> m, n = sizes("m n")
     >>> str(apply_matrix(tensor("A", m, n), tensor("x", n)).shape[0])
@@ -125,7 +126,7 @@ def transposed(a: Form) -> Form:
 
     Source: the definition.
 
-    >>> from derive.expr import sizes
+    >>> from derive.symbols import sizes
     >>> from derive.form import tensor
     >>> m, n = sizes("m n")
     >>> [str(e) for e in transposed(tensor("A", m, n)).shape]

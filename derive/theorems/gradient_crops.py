@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, divides, eq, maximum, offset, sizes
+from derive.expr import Expr, divides, eq, maximum
 from derive.form import Form, Value, build, sigma, sigmas, tensor, vjp
 from derive.operators import (
     conv_transpose,
@@ -15,6 +15,7 @@ from derive.operators import (
     zero_insert,
 )
 from derive.shapes import conv_length, same_length, same_total
+from derive.symbols import offset, sizes
 from derive.theorems.gradient_common import GUIDE, POLYPHASE, TF_SAME
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Step, Theorem, Twin, theorem
 

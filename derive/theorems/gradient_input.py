@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, eq, lift, offset, size, sizes
+from derive.expr import Expr, eq, lift
 from derive.form import Form, Value, build, sigma, sigmas, tensor, vjp
 from derive.operators import (
     conv_transpose,
@@ -13,6 +13,7 @@ from derive.operators import (
     permute,
     zero_insert,
 )
+from derive.symbols import offset, size, sizes
 from derive.theorems.gradient_common import (
     AUTODIFF,
     GUIDE,

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from derive.expr import (
-    Expr,
-    Integer,
-    all_of,
-    any_of,
-    between,
-    eq,
-    maximum,
-    negate,
-    offset,
-    sizes,
-)
+from derive.expr import Expr, Integer, all_of, any_of, between, eq, maximum, negate
 from derive.form import Form, Value, build, sigma, sigmas, tensor, vjp
 from derive.operators import correlate, one_hot
 from derive.shapes import conv_length
+from derive.symbols import offset, sizes
 from derive.theorems.gradient_common import (
     AUTODIFF,
     GUIDE,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, Integer, eq, offset, size, sizes
+from derive.expr import Expr, Integer, eq
 from derive.form import Form, Value, build, sigma, tensor, vjp
 from derive.operators import correlate, crop, flip, pad, zero_insert
+from derive.symbols import offset, size, sizes
 from derive.theorems.gradient_common import TOEPLITZ, TORCH_PAD
 from derive.theorems.model import Equal, Part, Step, Theorem, Twin, theorem
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, offset, sizes
+from derive.expr import Expr
 from derive.form import Form, Value, build, sigmas, tensor, vjp
 from derive.operators import conv_transpose, correlate, crop, flip, permute
 from derive.shapes import conv_transpose_length
+from derive.symbols import offset, sizes
 from derive.theorems.gradient_common import (
     AUTODIFF,
     GUIDE,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, lift, offset, size, sizes
+from derive.expr import Expr, lift
 from derive.form import Form, Value, build, sigma, sigmas, tensor, vjp
 from derive.operators import correlate, crop, flip, pad, permute, scale
+from derive.symbols import offset, size, sizes
 from derive.theorems.gradient_common import GUIDE, MATRIX_CALCULUS, TORCH_CONV, Axis, axis
 from derive.theorems.model import Equal, EqualIff, Part, Source, Step, Theorem, Twin, theorem
 

@@ -10,25 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from derive.expr import (
-    Cond,
-    Eq,
-    Expr,
-    Integer,
-    all_of,
-    between,
-    divides,
-    eq,
-    iff,
-    lift,
-    offset,
-    size,
-    sizes,
-    symbol,
-)
+from derive.expr import Cond, Eq, Expr, Integer, all_of, between, divides, eq, iff, lift
 from derive.form import Form, tensor, vjp
 from derive.operators import correlate, flip, sum_pool, zero_insert
 from derive.shapes import conv_length, conv_remainder
+from derive.symbols import offset, size, sizes, symbol
 from derive.theorems.model import Equal, Holds, Part, Theorem, Twin, theorem
 from derive.theorems.upsampling import GUIDE
 

@@ -17,14 +17,12 @@ from derive.expr import (
     lift,
     maximum,
     minimum,
-    size,
-    sizes,
-    symbol,
 )
 from derive.form import Ratio, Value, build, sigma, tensor, vjp
 from derive.operators import adaptive_avg_pool as adaptive_average
 from derive.operators import avg_pool, broadcast, nearest_upsample, scale, select, sum_pool
 from derive.operators import global_avg_pool as global_average
+from derive.symbols import size, sizes, symbol
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Source, Theorem, Twin, theorem
 from derive.theorems.pooling_average import ADAPTIVE_DOCS, paddings
 

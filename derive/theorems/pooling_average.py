@@ -6,19 +6,7 @@ Paddings of pooling operators are not negative; their symbols carry that hypothe
 from __future__ import annotations
 
 from derive import shapes
-from derive.expr import (
-    Cond,
-    Expr,
-    Integer,
-    all_of,
-    any_of,
-    divides,
-    eq,
-    iff,
-    implies,
-    sizes,
-    symbol,
-)
+from derive.expr import Cond, Expr, Integer, all_of, any_of, divides, eq, iff, implies
 from derive.form import tensor, vjp
 from derive.operators import (
     avg_pool,
@@ -30,6 +18,7 @@ from derive.operators import (
     sum_pool,
     zero_insert,
 )
+from derive.symbols import sizes, symbol
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Source, Theorem, Twin, theorem
 
 GUIDE = Source(

@@ -5,21 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from derive import shapes
-from derive.expr import (
-    Expr,
-    Integer,
-    all_of,
-    any_of,
-    divides,
-    eq,
-    iff,
-    maximum,
-    minimum,
-    sizes,
-    symbol,
-)
+from derive.expr import Expr, Integer, all_of, any_of, divides, eq, iff, maximum, minimum
 from derive.form import Form, Ratio, Value, build, tensor, vjp
 from derive.operators import avg_pool, box, correlate, nearest_upsample, scale, zero_insert
+from derive.symbols import sizes, symbol
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Theorem, Twin, theorem
 from derive.theorems.pooling_average import (
     AVG_DOCS,

@@ -10,21 +10,7 @@ for an unknown selection is proved for every input.
 from __future__ import annotations
 
 from derive.decide.solver import Law
-from derive.expr import (
-    Cond,
-    Expr,
-    Integer,
-    Sym,
-    all_of,
-    any_of,
-    apply,
-    between,
-    eq,
-    iff,
-    implies,
-    sizes,
-    symbol,
-)
+from derive.expr import Cond, Expr, Integer, Sym, all_of, any_of, apply, between, eq, iff, implies
 from derive.form import Form, Value, build, constant, sigma, sigmas, substitute, tensor, vjp
 from derive.operators import (
     box,
@@ -37,6 +23,7 @@ from derive.operators import (
     zero_insert,
 )
 from derive.shapes import conv_length, conv_remainder
+from derive.symbols import sizes, symbol
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Source, Theorem, Twin, theorem
 from derive.theorems.pooling_average import GUIDE, paddings, tiles
 

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from derive.expr import (
-    Expr,
-    all_of,
-    apply,
-    between,
-    eq,
-    implies,
-    maximum,
-    minimum,
-    ne,
-    size,
-    sizes,
-    symbol,
-)
+from derive.expr import Expr, all_of, apply, between, eq, implies, maximum, minimum, ne
 from derive.form import Form, Ratio, add, build, constant, sigma, substitute, tensor, vjp
 from derive.operators import (
     box,
@@ -30,6 +17,7 @@ from derive.operators import (
     zero_insert,
 )
 from derive.shapes import conv_length, conv_remainder
+from derive.symbols import size, sizes, symbol
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Theorem, Twin, theorem
 from derive.theorems.pooling_average import GUIDE, paddings
 from derive.theorems.pooling_max import (

@@ -14,13 +14,11 @@ from derive.expr import (
     iff,
     implies,
     maximum,
-    offset,
-    sizes,
-    symbol,
 )
 from derive.form import tensor, vjp
 from derive.operators import conv_transpose, correlate, pad
 from derive.shapes import conv_length, conv_remainder, conv_transpose_length
+from derive.symbols import offset, sizes, symbol
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Source, Theorem, Twin, theorem
 from derive.theorems.upsampling import GUIDE, TORCH_CONV_TRANSPOSE
 

@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from derive.expr import (
-    all_of,
-    any_of,
-    between,
-    ceil_div,
-    divides,
-    eq,
-    iff,
-    implies,
-    offset,
-    sizes,
-    symbol,
-)
+from derive.expr import all_of, any_of, between, ceil_div, divides, eq, iff, implies
 from derive.form import tensor, vjp
 from derive.operators import conv_transpose, correlate
 from derive.shapes import (
@@ -27,6 +15,7 @@ from derive.shapes import (
     same_padding,
     same_total,
 )
+from derive.symbols import offset, sizes, symbol
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Source, Theorem, Twin, theorem
 
 TF_PADDING = Source(

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from derive.errors import CannotBe
-from derive.expr import Cond, Expr, Integer, between, eq, lift, offset, sizes
+from derive.expr import Cond, Expr, Integer, between, eq, lift
 from derive.form import Form, Term, Value, build, sigma, sigmas, tensor
 from derive.operators import correlate, decimate, permute, zero_insert
 from derive.shapes import conv_length
+from derive.symbols import offset, sizes
 from derive.theorems.model import Equal, Part, Source, Step, Theorem, Twin, theorem
 
 GUIDE = Source(
@@ -50,7 +51,7 @@ def entry(y: Form, wrt: str, row: Sequence[Integer], column: Sequence[Integer]) 
 
     Source: the definition of the matrix of a linear map.
 
-    >>> from derive.expr import size
+    >>> from derive.symbols import size
     >>> y = tensor("x", size("n"))
     >>> i, j = sizes("i j")
     >>> [str(c) for c in entry(y, "x", (i,), (j,)).terms[0].where if isinstance(c, type(eq(i, j)))]
@@ -89,7 +90,7 @@ def from_entries(
 
     Source: the definition of the matrix of a linear map.
 
-    >>> from derive.expr import size
+    >>> from derive.symbols import size
     >>> x = tensor("x", size("n"))
     >>> from_entries(x.shape, x, lambda i, j: x[j].where(eq(i[0], j[0]))).shape == x.shape
     True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from derive.expr import eq, offset, sizes
+from derive.expr import eq
 from derive.form import build, sigma, sigmas, tensor
 from derive.operators import convolve, correlate, flip
 from derive.shapes import conv_length
+from derive.symbols import offset, sizes
 from derive.theorems.model import Equal, EqualIff, Part, Source, Step, Theorem, Twin, theorem
 from derive.theorems.toeplitz import GRAY, GUIDE, TORCH_CONV, entry, from_entries
 

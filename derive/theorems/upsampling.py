@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, all_of, any_of, eq, offset, size, sizes, symbol
+from derive.expr import Expr, all_of, any_of, eq
 from derive.form import Form, Value, build, sigma, tensor, vjp
 from derive.operators import (
     box,
@@ -16,6 +16,7 @@ from derive.operators import (
     zero_insert,
 )
 from derive.shapes import conv_remainder
+from derive.symbols import offset, size, sizes, symbol
 from derive.theorems.model import Equal, EqualIff, Part, Source, Theorem, Twin, theorem
 
 GUIDE = Source(

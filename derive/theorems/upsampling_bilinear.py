@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from derive.expr import FALSE, Expr, all_of, eq, implies, lift, offset, sizes, symbol
+from derive.expr import FALSE, Expr, all_of, eq, implies, lift
 from derive.form import Form, Value, build, tensor
 from derive.operators import bilinear_upsample as interpolate
 from derive.operators import conv_transpose, crop, pad, triangle
+from derive.symbols import offset, sizes, symbol
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Source, Theorem, Twin, theorem
 
 FCN = Source(

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from derive.expr import (
-    Expr,
-    all_of,
-    any_of,
-    between,
-    divides,
-    eq,
-    offset,
-    sizes,
-    symbol,
-)
+from derive.expr import Expr, all_of, any_of, between, divides, eq
 from derive.form import Form, Value, build, constant, sigma, tensor
 from derive.operators import box, conv_transpose, crop, zero_insert
+from derive.symbols import offset, sizes, symbol
 from derive.theorems.model import Equal, EqualIff, Holds, Part, Theorem, Twin, theorem
 from derive.theorems.upsampling import CHECKERBOARD, DECONV_LAYER
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from derive.expr import Expr, ceil_div, offset, sizes
+from derive.expr import Expr, ceil_div
 from derive.form import Form, Value, build, tensor, vjp
 from derive.operators import (
     conv_transpose,
@@ -13,6 +13,7 @@ from derive.operators import (
     zero_insert,
 )
 from derive.operators import pixel_shuffle as shuffle
+from derive.symbols import offset, sizes
 from derive.theorems.model import Equal, Part, Source, Theorem, Twin, theorem
 from derive.theorems.upsampling import DECONV_LAYER
 

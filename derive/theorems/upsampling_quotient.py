@@ -9,7 +9,7 @@ the *phase sums* ``c_ρ = K[ρ] + K[ρ+s] + K[ρ+2s] + …``.  Both are linear i
 
 from __future__ import annotations
 
-from derive.expr import Expr, offset, sizes
+from derive.expr import Expr
 from derive.form import Form, Value, add, build, constant, sigma, tensor
 from derive.operators import (
     box,
@@ -21,6 +21,7 @@ from derive.operators import (
     pad,
     scale,
 )
+from derive.symbols import offset, sizes
 from derive.theorems.model import Equal, Part, Theorem, Twin, theorem
 from derive.theorems.upsampling import CHECKERBOARD, VAIDYANATHAN
 

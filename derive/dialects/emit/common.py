@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from derive.dialects.layer import CANONICAL, Layer, Operand, Shape, Step
@@ -120,3 +121,17 @@ def nested(value: Any, brackets: str = "()") -> str:
     left, right, inner = brackets[0], brackets[1], brackets[2:] or brackets
     comma = "," if len(value) == 1 and left == "(" else ""
     return f"{left}{', '.join(nested(v, inner) for v in value)}{comma}{right}"
+
+
+PieceWriter = Callable[[Piece], Iterator[Lines]]
+
+
+def programs(writers: Mapping[str, PieceWriter], parts: Sequence[Piece]) -> Iterator[Lines]:
+    """Every way to write the pieces one after the other, the simplest first.
+
+    None where a piece has no writer.
+    """
+    if any(p.operator not in writers for p in parts):
+        return
+    for ways in product(*(list(writers[p.operator](p)) for p in parts)):
+        yield tuple(line for part in ways for line in part)

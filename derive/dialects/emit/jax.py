@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from collections.abc import Iterator
 
-from derive.dialects.emit.common import Lines, Piece, nested, options
+from derive.dialects.emit.common import Lines, Piece, PieceWriter, nested, options
 from derive.dialects.layer import SPATIAL
 
 MODES = {"circular": "wrap", "reflect": "reflect", "replicate": "edge"}
@@ -81,17 +80,9 @@ def pad(piece: Piece) -> Iterator[Lines]:
         yield (f"lax.pad(x, 0.0, {nested(amounts, '[]()')})",)
 
 
-PIECES: dict[str, Callable[[Piece], Iterator[Lines]]] = {
+PIECES: dict[str, PieceWriter] = {
     "correlate": conv,
     "conv_transpose": conv_transpose,
     "max_pool": max_pool,
     "pad": pad,
 }
-
-
-def write(parts: Sequence[Piece]) -> Iterator[Lines]:
-    """Programs of JAX calls, the simplest first."""
-    if any(p.operator not in PIECES for p in parts):
-        return
-    for ways in product(*(list(PIECES[p.operator](p)) for p in parts)):
-        yield tuple(line for part in ways for line in part)

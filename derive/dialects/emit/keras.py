@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from collections.abc import Iterator, Sequence
 
-from derive.dialects.emit.common import Lines, Piece, nested, one, options
+from derive.dialects.emit.common import Lines, Piece, PieceWriter, nested, one, options
 from derive.expr import Expr
 
 CONV_PADDINGS = ("valid", "same")
@@ -150,7 +149,7 @@ def crop(piece: Piece) -> Iterator[Lines]:
     yield _resized([(-lo, -hi) for lo, hi in piece.pairs("amount")], piece.dims)
 
 
-PIECES: dict[str, Callable[[Piece], Iterator[Lines]]] = {
+PIECES: dict[str, PieceWriter] = {
     "correlate": conv,
     "conv_transpose": conv_transpose,
     "avg_pool": avg_pool,
@@ -162,11 +161,3 @@ PIECES: dict[str, Callable[[Piece], Iterator[Lines]]] = {
     "pad": pad,
     "crop": crop,
 }
-
-
-def write(parts: Sequence[Piece]) -> Iterator[Lines]:
-    """Programs of Keras layers, the simplest first."""
-    if any(p.operator not in PIECES for p in parts):
-        return
-    for ways in product(*(list(PIECES[p.operator](p)) for p in parts)):
-        yield tuple(line for part in ways for line in part)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
 
-from derive.dialects.emit.common import Lines, Piece, nested
+from derive.dialects.emit.common import Lines, Piece, PieceWriter, nested
 from derive.expr import Expr
 
 MODES = {"zero": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -120,7 +119,7 @@ def _pad(padding: Sequence[tuple[Expr, Expr]], mode: str) -> str:
     return f"onnx.Pad(pads={_pads([*none, *padding])}{extra})"  # type: ignore[list-item]
 
 
-PIECES: dict[str, Callable[[Piece], Iterator[Lines]]] = {
+PIECES: dict[str, PieceWriter] = {
     "correlate": conv,
     "conv_transpose": conv_transpose,
     "avg_pool": pool("AveragePool"),
@@ -132,11 +131,3 @@ PIECES: dict[str, Callable[[Piece], Iterator[Lines]]] = {
     "depth_to_space": shuffle,
     "space_to_depth": shuffle,
 }
-
-
-def write(parts: Sequence[Piece]) -> Iterator[Lines]:
-    """Programs of ONNX nodes, the simplest first."""
-    if any(p.operator not in PIECES for p in parts):
-        return
-    for ways in product(*(list(PIECES[p.operator](p)) for p in parts)):
-        yield tuple(line for part in ways for line in part)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from collections.abc import Iterator, Sequence
 
-from derive.dialects.emit.common import Lines, Piece, one, options, symmetric, whole
+from derive.dialects.emit.common import Lines, Piece, PieceWriter, one, options, symmetric, whole
 from derive.expr import Expr
 
 MODES = {"zero": "constant", "circular": "circular", "reflect": "reflect", "replicate": "replicate"}
@@ -152,7 +151,7 @@ def shuffle(piece: Piece) -> Iterator[Lines]:
         yield (f"nn.{name}({piece.parameters['r']})",)
 
 
-PIECES: dict[str, Callable[[Piece], Iterator[Lines]]] = {
+PIECES: dict[str, PieceWriter] = {
     "correlate": conv,
     "conv_transpose": conv_transpose,
     "avg_pool": avg_pool,
@@ -166,11 +165,3 @@ PIECES: dict[str, Callable[[Piece], Iterator[Lines]]] = {
     "depth_to_space": shuffle,
     "space_to_depth": shuffle,
 }
-
-
-def write(parts: Sequence[Piece]) -> Iterator[Lines]:
-    """Programs of PyTorch calls, the simplest first."""
-    if any(p.operator not in PIECES for p in parts):
-        return
-    for ways in product(*(list(PIECES[p.operator](p)) for p in parts)):
-        yield tuple(line for part in ways for line in part)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
 
-from derive.dialects.emit.common import Lines, Piece, nested, one, options
+from derive.dialects.emit.common import Lines, Piece, PieceWriter, nested, one, options
 from derive.expr import Expr
 
 NAMED = ("VALID", "SAME")
@@ -107,7 +106,7 @@ def shuffle(piece: Piece) -> Iterator[Lines]:
         yield (f"tf.nn.{name}(x, {piece.parameters['r']})",)
 
 
-PIECES: dict[str, Callable[[Piece], Iterator[Lines]]] = {
+PIECES: dict[str, PieceWriter] = {
     "correlate": conv,
     "conv_transpose": conv_transpose,
     "avg_pool": pool("avg"),
@@ -116,11 +115,3 @@ PIECES: dict[str, Callable[[Piece], Iterator[Lines]]] = {
     "depth_to_space": shuffle,
     "space_to_depth": shuffle,
 }
-
-
-def write(parts: Sequence[Piece]) -> Iterator[Lines]:
-    """Programs of TensorFlow calls, the simplest first."""
-    if any(p.operator not in PIECES for p in parts):
-        return
-    for ways in product(*(list(PIECES[p.operator](p)) for p in parts)):
-        yield tuple(line for part in ways for line in part)

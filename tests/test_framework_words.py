@@ -1,0 +1,73 @@
+"""What our messages quote of a framework is what the framework says.
+
+Each wrong call is made in the real framework, which refuses it in the words of the table; and our own
+refusal of the same call holds these words.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+import derive
+from derive.errors import WrongInput
+from tests.framework_words import TABLE
+from tests.real_frameworks import NEEDED, NotRefused, said
+
+Ints = tuple[int, ...]
+Wrong = tuple[str, Ints, str, str]  # the call, the shape of its input, the framework, its words
+
+WRONG: list[Wrong] = [
+    (text, x, framework, words) for framework, rows in TABLE.items() for text, x, words in rows
+]
+EMPTY: list[tuple[str, Ints]] = [  # what JAX takes and we refuse: there is no output
+    ("lax.conv(x, w[4, 3, 7, 7], (1, 1), 'VALID')", (1, 3, 5, 5)),
+    ("lax.reduce_window(x, 0., lax.add, (9, 9))", (8, 8)),
+]
+
+
+def _need(framework: str) -> None:
+    for module in NEEDED[framework]:
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed")
+
+
+@pytest.mark.parametrize(("text", "x", "framework", "words"), WRONG)
+def test_our_refusal_quotes_the_framework(text: str, x: Ints, framework: str, words: str) -> None:
+    with pytest.raises(WrongInput) as caught:
+        derive.shape(text, input=x)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "x", "framework", "words"), WRONG)
+def test_the_framework_says_so(text: str, x: Ints, framework: str, words: str) -> None:
+    _need(framework)
+    assert words in said(framework, text, x)
+
+
+@pytest.mark.parametrize(("text", "x"), EMPTY)
+def test_jax_gives_an_empty_output_where_no_window_fits(text: str, x: Ints) -> None:
+    with pytest.raises(WrongInput, match="JAX itself gives an empty output"):
+        derive.shape(text, input=x)
+    _need("JAX")
+    with pytest.raises(NotRefused, match=r"gives \((1, 4, )?0, 0\)"):
+        said("JAX", text, x)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("nn.Conv2D", "nn.Conv2d"),
+        ("torch.nn.conv2d", "nn.Conv2d"),
+        ("keras.layers.Conv2d", "keras.layers.Conv2D"),
+        ("F.Conv2d", "F.conv2d"),
+        ("tf.nn.Conv2D", "tf.nn.conv2d"),
+        ("onnx.conv", "onnx.Conv"),
+        ("nn.MaxPooling2D", "nn.MaxPool2d"),
+        ("keras.layers.Flaten", "keras.layers.Flatten"),
+    ],
+)
+def test_a_misspelt_call_is_meant_to_be_one_of_the_same_framework(name: str, meant: str) -> None:
+    with pytest.raises(WrongInput, match=rf"did you mean {meant}\b"):
+        derive.shape(f"{name}(3)")
