@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reprlib import repr as shown
+import reprlib
 
 
 class DeriveError(Exception):
@@ -23,6 +23,15 @@ class NotSupported(DeriveError):
 
 class CannotBe(DeriveError):
     """What was asked contradicts itself: shapes that never fit, a gradient of a constant."""
+
+
+def shown(value: object) -> str:
+    """A value as Python writes it, a long one cut short.
+
+    >>> shown(list(range(100)))
+    '[0, 1, 2, 3, 4, 5, ...]'
+    """
+    return reprlib.repr(value)
 
 
 def expect(value: object, kinds: type | tuple[type, ...], name: str, fact: str) -> None:

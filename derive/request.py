@@ -76,7 +76,8 @@ def matrix_of(
     >>> matrix_of("nn.ConvTranspose1d(1, 1, 3, stride=2)", n=4).shape
     (9, 4)
     """
-    if isinstance(operator, str) and "(" in operator:
+    expect(operator, str, "operator", "a name was expected; give one, as 'correlate'")
+    if "(" in operator:
         return _call_matrix(operator, n, k, channels, batch, wrt, transpose, taps, options)
     op = find_operator(operator)
     if not op.tensors:

@@ -290,8 +290,10 @@ JAX: list[tuple[str, Ints, str]] = [
     (
         "lax.conv(x, w[4, 2, 3, 3], (1, 1), 'SAME')",
         (1, 3, 8, 8),
-        "lhs feature dimension size divided by feature_group_count must equal the rhs input feature "
-        "dimension size",
+        (
+            "lhs feature dimension size divided by feature_group_count must equal the rhs input feature "
+            "dimension size"
+        ),
     ),
     (
         "lax.conv_general_dilated(x, w[4, 2, 3, 3], (1, 1), 'VALID', feature_group_count=2)",

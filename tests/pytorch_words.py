@@ -61,14 +61,18 @@ PYTORCH: list[tuple[str, Ints, str]] = [
     (
         "nn.Conv2d(3, 16, 7)",
         (1, 3, 5, 5),
-        "Calculated padded input size per channel: (5 x 5). Kernel size: (7 x 7). Kernel size can't "
-        "be greater than actual input size",
+        (
+            "Calculated padded input size per channel: (5 x 5). Kernel size: (7 x 7). Kernel size can't "
+            "be greater than actual input size"
+        ),
     ),
     (
         "nn.Conv1d(3, 16, 4, dilation=3, padding=1)",
         (1, 3, 5),
-        "Calculated padded input size per channel: (7). Kernel size: (10). Kernel size can't be "
-        "greater than actual input size",
+        (
+            "Calculated padded input size per channel: (7). Kernel size: (10). Kernel size can't be "
+            "greater than actual input size"
+        ),
     ),
     ("nn.MaxPool1d(7)", (1, 3, 5), "Invalid computed output size"),
     ("nn.MaxPool2d(7)", (1, 3, 5, 5), "Output size is too small"),
@@ -119,6 +123,11 @@ PYTORCH: list[tuple[str, Ints, str]] = [
     ("nn.MaxPool1d(3, padding=-1)", (1, 3, 8), "padding must be non-negative"),
     (
         "nn.MaxPool2d(3, padding=2)",
+        (1, 3, 8, 8),
+        "pad should be at most half of effective kernel size",
+    ),
+    (
+        "nn.MaxPool2d(3, padding=(0, 2), dilation=(2, 1))",
         (1, 3, 8, 8),
         "pad should be at most half of effective kernel size",
     ),
@@ -189,8 +198,10 @@ PYTORCH: list[tuple[str, Ints, str]] = [
     (
         "F.interpolate(x, size=4, align_corners=True)",
         (1, 6, 4, 5),
-        "align_corners option can only be set with the interpolating modes: linear | bilinear | "
-        "bicubic | trilinear",
+        (
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | "
+            "bicubic | trilinear"
+        ),
     ),
     (
         "F.interpolate(x, scale_factor=0.1)",

@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -209,7 +210,9 @@ def test_col2im_is_the_transpose_of_im2col(ask: Run) -> None:
 
 def test_the_examples_of_the_help_run(ask: Run) -> None:
     text = ask("matrix", "--help").out
-    examples = [line.split()[1:] for line in text.splitlines() if line.startswith("    derive ")]
+    examples = [
+        shlex.split(line)[1:] for line in text.splitlines() if line.startswith("    derive ")
+    ]
     assert len(examples) >= 7
     for words in examples:
         assert ask(*words).code == 0, words

@@ -107,8 +107,10 @@ REFUSED = [
     ),
     (
         "lax.conv(x, w, (2, 0), 'SAME')",
-        "window_strides = 0: window_strides is at least 1 (expects window to have positive "
-        "stride); give 1 or more",
+        (
+            "window_strides = 0: window_strides is at least 1 (expects window to have positive "
+            "stride); give 1 or more"
+        ),
     ),
     ("lax.conv(x, w, (1, 1), 'FULL')", "Unrecognized padding type: expected 'VALID', 'SAME', or"),
     (

@@ -190,8 +190,10 @@ REFUSED: list[tuple[str, tuple[int, ...], str]] = [
     (
         "nn.Unfold((3,))",
         (1, 3, 8, 8),
-        "kernel_size has 1 values: PyTorch refuses it (It is expected kernel_size equals to 2, "
-        "but got size 1)",
+        (
+            "kernel_size has 1 values: PyTorch refuses it (It is expected kernel_size equals to 2, "
+            "but got size 1)"
+        ),
     ),
     (
         "nn.PixelShuffle(2)",
@@ -261,8 +263,10 @@ REFUSED: list[tuple[str, tuple[int, ...], str]] = [
     (
         "nn.ReflectionPad1d((1, 1, 1, 1))",
         (3, 7),
-        "4 amounts for an input with 2 axes: PyTorch refuses them in this mode (Padding size 4 is "
-        "not supported for 2D input tensor); give at most 2",
+        (
+            "4 amounts for an input with 2 axes: PyTorch refuses them in this mode (Padding size 4 is "
+            "not supported for 2D input tensor); give at most 2"
+        ),
     ),
     ("nn.LPPool2d(2, (3,))", (1, 1, 7, 7), "kernel_size has 1 values for 2 spatial axes: PyTorch"),
     ("nn.LPPool1d(2, (3,))", (1, 1, 7), "PyTorch refuses a tuple here"),

@@ -275,8 +275,10 @@ MESSAGES = [
     ),
     (
         "tf.nn.depth_to_space(x, 1)",
-        "tf.nn.depth_to_space: block_size = 1: TensorFlow refuses it (must be at least minimum 2); "
-        "give 2 or more",
+        (
+            "tf.nn.depth_to_space: block_size = 1: TensorFlow refuses it (must be at least minimum 2); "
+            "give 2 or more"
+        ),
     ),
     (
         "tf.pad(x, [[0, 0], [1, 1], [0, 0], [0, 0]], 'EDGE')",
@@ -343,8 +345,10 @@ SHAPE_MESSAGES = [
         "tf.nn.space_to_depth(x, 2)",
         (1, 4, 5, 1),
         {},
-        "block_size = 2: TensorFlow refuses it (Image width 5 and height 4 should be divisible by "
-        "block_size: 2); pad or crop the image",
+        (
+            "block_size = 2: TensorFlow refuses it (Image width 5 and height 4 should be divisible by "
+            "block_size: 2); pad or crop the image"
+        ),
     ),
 ]
 

@@ -41,7 +41,8 @@ def exists_at(text: str, length: int) -> bool:
             given = {"x": x, **known, name: v}
             one, other = (evaluate(f, lengths, {t: given[t] for t, _ in f.tensors}) for f in sides)
             assert one.shape == other.shape
-            return (one - other).astype(float)
+            distance: Array = (one - other).astype(float)
+            return distance
 
         zero = np.zeros(length, dtype=int)
         constant = gap(zero)

@@ -7,6 +7,7 @@ refusal of the same call holds these words.
 from __future__ import annotations
 
 import importlib.util
+import re
 
 import pytest
 
@@ -43,7 +44,32 @@ def test_our_refusal_quotes_the_framework(text: str, x: Ints, framework: str, wo
 @pytest.mark.parametrize(("text", "x", "framework", "words"), WRONG)
 def test_the_framework_says_so(text: str, x: Ints, framework: str, words: str) -> None:
     _need(framework)
-    assert words in said(framework, text, x)
+    spoken = said(framework, text, x)
+    assert words in spoken
+    with pytest.raises(WrongInput) as caught:
+        derive.shape(text, input=x)
+    assert [q for q in _quotes(str(caught.value)) if words in q and q not in spoken] == []
+
+
+def _quotes(message: str) -> list[str]:
+    """What stands in parentheses, without the name of who says it."""
+    found, depth, start = [], 0, 0
+    for place, letter in enumerate(message):
+        if letter == "(":
+            depth += 1
+            start = place + 1 if depth == 1 else start
+        elif letter == ")":
+            depth -= 1
+            if depth == 0:
+                found.append(re.sub(r"^\w+( says)?: ", "", message[start:place]))
+    return found
+
+
+def test_the_whole_quote_is_read() -> None:
+    message = (
+        "nn.X of an input (1, 3): short (PyTorch says: size per channel: (5 x 5). No); give more"
+    )
+    assert _quotes(message) == ["1, 3", "size per channel: (5 x 5). No"]
 
 
 @pytest.mark.parametrize(("text", "x"), EMPTY)

@@ -12,8 +12,9 @@ import pytest
 
 from derive.cli import run as cli
 from derive.decide.verdict import HoldsWhen, Proved
+from derive.dialects import listing
 from derive.dialects.layer import Layer, fitted, planned
-from derive.dialects.program import Program, line_layer
+from derive.dialects.program import Program, layouts, line_layer
 from derive.dialects.registry import CALLS
 from derive.dialects.translate import Translation, translate
 from derive.errors import WrongInput
@@ -105,7 +106,8 @@ def confirm(found: Translation, program: Program, x: Array) -> None:
     layout = found.layout
     for line in program.lines:
         layer = fitted(line_layer(line), x.ndim)
-        x = x.transpose([layout.index(a) for a in layer.layout])
+        taken, after = layouts(layer, layout)
+        x = x.transpose([layout.index(a) for a in taken])
         moved = {}
         for c in line.carried:
             w, axes = weights[c.source.name], c.source.axes
@@ -116,7 +118,7 @@ def confirm(found: Translation, program: Program, x: Array) -> None:
             spatial = tuple(at for at, a in enumerate(c.wanted) if a in "DHW")
             moved[c.target] = np.ascontiguousarray(np.flip(w, spatial) if c.flipped else w)
         x = _run(layer, np.ascontiguousarray(x), moved)
-        layout = layer.output or layer.layout
+        layout = after
     if program.bias:
         rest = len(layout) - 1 - layout.index("C")
         x = x + weights[program.bias].reshape(-1, *([1] * rest))
@@ -154,6 +156,49 @@ def test_proved_for_all_sizes_and_run(call: str, target: str, shape: tuple[int, 
     here = translate(call, target, shape)
     assert isinstance(here.programs[0].verdict, Proved)
     confirm(here, here.programs[0].program, integers("x", shape))
+
+
+def environment(target: str) -> dict[str, Any]:
+    """The names that the printed code of a target uses."""
+    if target == "PyTorch":
+        torch = pytest.importorskip("torch")
+        return {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
+    if target == "TensorFlow":
+        return {"tf": pytest.importorskip("tensorflow")}
+    if target == "Keras":
+        return {"keras": pytest.importorskip("keras")}
+    jax = pytest.importorskip("jax")
+    return {"jnp": jax.numpy, "lax": jax.lax, "jax": jax}
+
+
+def array_of(target: str, names: Mapping[str, Any], x: Array) -> Any:
+    if target == "PyTorch":
+        return names["torch"].from_numpy(x)
+    return names["jnp"].asarray(x) if target == "JAX" else x
+
+
+@pytest.mark.parametrize(("call", "target", "shape"), [p for p in PROVED if p[1] != "ONNX"][::2])
+def test_the_printed_code_runs(call: str, target: str, shape: tuple[int, ...]) -> None:
+    found = translate(call, target)
+    names = environment(target)
+    x = integers("x", shape).astype(np.float32)
+    weights: dict[str, Array] = {}
+    at = {s.name: n for e, n in zip(found.shape, shape, strict=True) if (s := e.symbol)}
+    plan = planned(found.source, tuple(map(lift, shape)), found.given)
+    for o, spoken in zip(plan.operands, listing.names_of(found).values(), strict=True):
+        lengths = tuple(n.at(at) for n in o.shape)
+        weights[spoken] = integers(f"w{spoken}", lengths, 5).astype(np.float32)
+    names |= {**weights, "x": array_of(target, names, x)}
+    for line in listing.code(found, found.programs[0].program):
+        exec(line, names)
+    theirs = names["x"]
+    theirs = np.asarray(theirs.detach().numpy() if target == "PyTorch" else theirs)
+    of_source = {
+        o.name: weights[n]
+        for o, n in zip(plan.operands, listing.names_of(found).values(), strict=True)
+    }
+    expected = _run(found.source, x, of_source)
+    assert np.allclose(theirs, expected, rtol=1e-5, atol=1e-3)
 
 
 @pytest.mark.parametrize(("call", "target", "condition"), CONDITIONAL)

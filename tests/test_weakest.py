@@ -11,7 +11,6 @@ import derive.claims.judge as judge_module
 from derive.claims.judge import judge
 from derive.claims.look import operators, truth_at
 from derive.claims.values import Same, Statement
-from derive.decide import solver
 from derive.decide.equality import counterexample_at, small_sizes
 from derive.decide.simplify import simplify
 from derive.decide.verdict import HoldsWhen, Proved, Refuted
@@ -501,6 +500,8 @@ def true_at(statement: Statement, point: dict[str, int]) -> bool:
         ("not disjoint(conv_transpose(x, w, stride=2)) for n >= 2, k >= 3", Proved),
         ("not covered(conv_transpose(x, w[1], stride=2)) for n >= 2", Proved),
         ("not max_pool(x, k) == avg_pool(x, k) for k >= 2", Proved),
+        ("max_pool(x, k) == avg_pool(x, k) iff k == 1", Proved),
+        ("max_pool(x, k) == avg_pool(x, k) iff k <= 2", Refuted),
     ],
 )
 def test_a_stated_condition_is_decided(text: str, verdict: type) -> None:
@@ -532,7 +533,7 @@ def test_a_slow_machine_finds_the_same_condition(
 ) -> None:
     """The clock runs ``pace`` times as fast; the work is counted in steps, so nothing changes."""
     clock = time.monotonic
-    monkeypatch.setattr(solver.time, "monotonic", lambda: pace * clock())
+    monkeypatch.setattr(time, "monotonic", lambda: pace * clock())
     found = judge(text).verdict
     assert isinstance(found, HoldsWhen)
     assert str(found.condition) == condition

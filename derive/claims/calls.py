@@ -46,7 +46,8 @@ def called(node: ast.Call) -> str:
 def prepare(reader: Any, tree: ast.expr) -> None:
     """Before a claim is read: which layer is on which side, and the shapes that calls tell.
 
-    Layers come before functions: their weights have shapes that are written.
+    A shape is in the order of the call that it is written in, so such calls come first; layers come
+    before functions, since their weights have shapes that are known.
     """
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and called(n)]
     if not calls:
@@ -55,11 +56,15 @@ def prepare(reader: Any, tree: ast.expr) -> None:
     for number, side in enumerate(sides):
         for node in ast.walk(side):
             reader.names.layers.sides[id(node)] = number
-    for wanted in (True, False):
-        for node in _inner_first(tree):
-            layer = isinstance(node, ast.Call) and isinstance(node.func, ast.Call)
-            if isinstance(node, ast.Call) and called(node) and layer == wanted:
-                _try(reader.value, node)
+    ordered = [n for n in _inner_first(tree) if isinstance(n, ast.Call) and called(n)]
+    for node in sorted(ordered, key=_turn):
+        _try(reader.value, node)
+
+
+def _turn(node: ast.Call) -> tuple[bool, bool]:
+    given = (*node.args, *(k.value for k in node.keywords))
+    written = any(isinstance(a, ast.Subscript) for a in given)
+    return not written, not isinstance(node.func, ast.Call)
 
 
 def _sides(node: ast.Compare) -> tuple[ast.expr, ...]:

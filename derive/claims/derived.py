@@ -41,7 +41,11 @@ def execute(text: str) -> Program:
     Raises :class:`derive.errors.WrongInput` with the line for what cannot be read, and for what the
     framework refuses.
     """
-    lines = statements(text)
+    try:
+        lines = statements(text)
+    except WrongInput as error:
+        told = str(error).replace("reading the claim:", "reading the program:", 1)
+        raise WrongInput(told) from None
     program = Program(Names("", free=True), lines)
     program.names.look = program.name
     program.dialect = _dialect(lines)
@@ -156,6 +160,8 @@ def _is_layer(node: ast.expr, program: Program) -> bool:
     if not isinstance(node, ast.Call) or isinstance(node.func, ast.Call) or not called(node):
         return False
     name = dotted(node.func)
+    if name in program.layers:
+        return False
     if name.rsplit(".", 1)[-1] in MAKERS or name in SHORT or find_helper(name) is not None:
         return False
     words: dict[str, Any] = {str(k.arg): 1 for k in node.keywords}

@@ -52,9 +52,7 @@ LARGEST_NUMBERS = 40_000  # entries of outputs times inputs, where all sizes are
 QUICK_PROOF = 4.0  # seconds for a proof that a quick look at inputs says is worth trying
 
 Told = Callable[["Judgment"], None]
-_tell: ContextVar[Callable[[Verdict, str], None]] = ContextVar(
-    "tell", default=lambda verdict, note: None
-)
+_tell: ContextVar[Callable[[Verdict, str], None]] = ContextVar("tell", default=lambda v, note: None)
 TRUE_SOMEWHERE = (
     "true at some sizes"  # how a note begins on a refuted claim that is not always false
 )
@@ -370,9 +368,11 @@ def _judge_free(statement: Same, hypotheses: tuple[Cond, ...], condition: Cond |
     shaped = _where_shapes_agree(statement, facts, condition)
     if shaped is not None:
         return replace(shaped, assumed=assumed, counterexample=example)
-    if example is not None:
-        found = _from_monotone_inputs(statement, hypotheses, facts, condition, Refuted(example))
-        return replace(found, assumed=assumed)
+    refuted = None if example is None else Refuted(example)
+    if refuted is not None or condition is not None:
+        found = _from_monotone_inputs(statement, hypotheses, facts, condition, refuted)
+        if found is not None:
+            return replace(found, assumed=assumed)
     reason = (
         "a maximum among other operators: the sides are not equal for every choice of taps, and "
         "whether they are for the choices that belong to one input is not decided for all sizes"
@@ -385,26 +385,23 @@ def _from_monotone_inputs(
     hypotheses: tuple[Cond, ...],
     facts: tuple[Cond, ...],
     condition: Cond | None,
-    refuted: Refuted,
-) -> _Found:
-    """The exact condition, where it is the one for inputs that fall, or rise, along every axis.
-
-    Of a falling input every pooling selects the first taps, of a rising one the last, and so it is
-    for poolings of poolings.  What is needed for these inputs is needed; whether it suffices for
-    every selection is proved.
+    refuted: Refuted | None,
+) -> _Found | None:
+    """The exact condition, where it is the one for inputs that fall, or rise, along every axis: of
+    these all poolings, those of poolings too, select the first taps, or the last.
     """
+    plain = None if refuted is None else _Found(refuted)
     if not pools_tensors(statement):
-        return _Found(refuted)
-    weakest = find_condition(
-        statement.left, statement.right, hypotheses, laws=statement.laws, first=condition
-    )
+        return plain
+    left, right, laws = statement.left, statement.right, statement.laws
+    weakest = find_condition(left, right, hypotheses, laws=laws, first=condition)
     if weakest is None:
-        return _Found(refuted)
-    if condition is not None:
-        exact = weakest.verdict.condition
-        note = f"what stands before `iff` holds exactly when {exact}"
-        return _Found(decide_holds(facts, iff(exact, condition)), note=note, exact=exact)
-    return _conditional(weakest, refuted, facts)
+        return plain
+    if condition is None:
+        return plain if refuted is None else _conditional(weakest, refuted, facts)
+    exact = weakest.verdict.condition
+    note = f"what stands before `iff` holds exactly when {exact}"
+    return _Found(decide_holds(facts, iff(exact, condition)), note=note, exact=exact)
 
 
 def _parameters(statement: Same, facts: Sequence[Cond]) -> set[Sym]:

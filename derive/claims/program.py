@@ -35,6 +35,9 @@ EQUALITIES = frozenset(
         *("assert_array_almost_equal", "assert_almost_equal", "equal", "assertAllClose"),
     )
 )
+LINE = re.compile(
+    r"^\s*(In \[\d+\]: |>>> )?([A-Za-z_]\w* = |print\(.*\n|for \w+ in range)", re.MULTILINE
+)
 PROPERTIES = ("covered", "disjoint")
 
 
@@ -76,15 +79,9 @@ def is_program(text: str) -> bool:
         return False
     try:
         found = statements(text)
-    except WrongInput as error:
-        return _assigns(text) and not _is_claim(text) and bool(str(error))
+    except WrongInput:
+        return bool(LINE.search(text)) and not _is_claim(text)
     return any(s.target or s.printed for s in found)
-
-
-def _assigns(text: str) -> bool:
-    return any(
-        re.match(r"\s*(In \[\d+\]: |>>> )?[A-Za-z_]\w* = ", line) for line in text.splitlines()
-    )
 
 
 def _is_claim(text: str) -> bool:
@@ -241,9 +238,9 @@ class _Dropped(ast.NodeTransformer):
 
 
 def _statement(node: ast.stmt, chunk: str) -> Iterator[Statement]:
+    if _silent(node):
+        return
     match node:
-        case ast.Import() | ast.ImportFrom() | ast.Pass():
-            return
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
             yield Statement(ast.unparse(value), name)
         case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)) if len(
@@ -259,8 +256,6 @@ def _statement(node: ast.stmt, chunk: str) -> Iterator[Statement]:
         case ast.For(target=ast.Name(id=index), iter=ast.Call(func=ast.Name(id="range"), args=[n])):
             for line in node.body:
                 yield _filled(line, index, ast.unparse(n), chunk)
-        case ast.Expr(value=ast.Constant(value=str())):
-            return
         case ast.Expr(value=value):
             yield _shown(value)
         case _:
@@ -270,6 +265,18 @@ def _statement(node: ast.stmt, chunk: str) -> Iterator[Statement]:
                 "an assignment `name = …`, a call, a printed result or a claim was expected; write "
                 "what a function does as lines",
             )
+
+
+def _silent(node: ast.stmt) -> bool:
+    """Does the line say nothing about values: an import, a text, a call that only prepares?"""
+    match node:
+        case ast.Import() | ast.ImportFrom() | ast.Pass():
+            return True
+        case ast.Expr(value=ast.Constant(value=str())):
+            return True
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="watch" | "requires_grad_" | "seed"))):
+            return True
+    return False
 
 
 def _claimed(test: ast.expr) -> Statement:

@@ -28,11 +28,10 @@ from derive.claims.program import Statement
 from derive.claims.values import Op, mapped
 from derive.errors import WrongInput
 from derive.expr import Expr, lift
-from derive.form import build
+from derive.form import Form, build
 from derive.operators import select
 
-
-MAX_TERMS = 2_000  # of what a line makes
+MAX_WEIGHT = 10_000  # of what a line makes
 
 
 @dataclass
@@ -117,8 +116,8 @@ class Program:
         reader = ProgramReader(parse(text), self)
         self.kept.append(reader.parsed.body)
         found = reader.value(reader.parsed.body)
-        if isinstance(found, Op) and len(found.form.terms) > MAX_TERMS:
-            raise WrongInput(f"{text[:60]}: it has over {MAX_TERMS} terms; simplify the program")
+        if isinstance(found, Op) and weight(found.form) > MAX_WEIGHT:
+            raise WrongInput(f"{text[:60]}: it has too many terms; simplify the program")
         return found
 
     # -- calls -------------------------------------------------------------------------------------
@@ -273,6 +272,10 @@ class Program:
         return framework_call(reader.value, self.names, ast.copy_location(written, node), "")
 
     def _rank(self, node: ast.expr) -> int | None:
+        declared = isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)
+        if declared and self.name(node.value.id) is None:  # type: ignore[attr-defined]
+            shape = node.slice  # type: ignore[attr-defined]
+            return len(shape.elts) if isinstance(shape, ast.Tuple) else 1
         if isinstance(node, ast.Name):
             found = self.name(node.id)
             return found.form.rank if isinstance(found, Op) else None
@@ -345,6 +348,13 @@ class ProgramReader(Reader):
         found = self.program.name(node.id)
         return super()._name(node) if found is None else found
 
+    def value(self, node: ast.expr) -> Any:
+        """What an expression stands for; ``a.T`` is the transpose."""
+        if isinstance(node, ast.Attribute) and node.attr == "T":
+            turned = ast.Call(ast.Name("transpose"), [node.value], [])
+            return self._call(ast.copy_location(turned, node))
+        return super().value(node)
+
     def operand(self, node: ast.expr) -> Any:
         """An argument of a helper; a name that nothing defines is no operand."""
         if isinstance(node, ast.Name) and self.program.name(node.id) is None:
@@ -358,9 +368,10 @@ class ProgramReader(Reader):
 
     def _binary(self, node: ast.expr, a: Any, op: ast.operator, b: Any) -> Any:
         if isinstance(a, Op) and isinstance(b, Op):
-            terms = len(a.form.terms), len(b.form.terms)
-            if max(terms) * (min(terms) if isinstance(op, ast.Mult) else 1) > MAX_TERMS:
-                self.fail(node, f"this has over {MAX_TERMS} terms; simplify the program")
+            product = isinstance(op, ast.Mult)
+            factors = (len(b.form.terms), len(a.form.terms)) if product else (1, 1)
+            if weight(a.form) * factors[0] + weight(b.form) * factors[1] > MAX_WEIGHT:
+                self.fail(node, "this has too many terms; simplify the program")
         if isinstance(a, Op) and isinstance(b, Op) and a.form.rank != b.form.rank:
             a, b = broadcast(a, b), broadcast(b, a)
         return super()._binary(node, a, op, b)
@@ -397,6 +408,16 @@ class ProgramReader(Reader):
             axes = axes[:at] + axes[at + 1 :]
             f = mapped(f, lambda form: form, axes)
         return f
+
+
+def weight(form: Form) -> int:
+    """How much a form holds: its terms with their reads, sums and conditions.
+
+    >>> from derive.form import tensor
+    >>> weight(tensor("x", 3))
+    2
+    """
+    return sum(1 + len(t.reads) + len(t.bound) + len(t.where) for t in form.terms)
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,9 @@ def turned(f: Op, wanted: str) -> Op:
 
 def canonical(f: Op) -> Op:
     """The operator with its axes in the order in which our own operators take them."""
-    return turned(f, "".join(sorted(f.axes, key=AXES.index))) if f.axes else f
+    if not set(f.axes) <= set(AXES):  # of these only the order is known
+        return replace(f, axes="")
+    return turned(f, "".join(sorted(f.axes, key=AXES.index)))
 
 
 def aligned(parts: tuple[Op, ...]) -> tuple[Op, ...]:

@@ -149,7 +149,7 @@ def _weights(given: Mapping[str, Sizes] | None) -> dict[str, tuple[Any, ...]]:
     return {name: sizes(s, f"weight {name}") or () for name, s in given.items()}
 
 
-def _check_ranges(given: Mapping[str, tuple[int, int]]) -> None:
+def _check_ranges(given: Mapping[str, Any]) -> None:
     expect(given, Mapping, "ranges", "ranges by name were expected; give them, as {'k': (1, 5)}")
     for name, ends in given.items():
         whole = isinstance(ends, (tuple, list)) and all(isinstance(v, int) for v in ends)

@@ -16,9 +16,19 @@ from derive.dialects.calls import Name as Tensor
 from derive.dialects.explain import refusal
 from derive.dialects.field import Field, behind, joined
 from derive.dialects.geometry import reaches, stages
+from derive.dialects.layer import CANONICAL, Layer, fitted
 from derive.dialects.named import shape_form, with_names
 from derive.dialects.registry import DIALECTS, find, known, number, spelled
-from derive.dialects.request import Shape, ask, bind_call
+from derive.dialects.request import (
+    LETTERS,
+    Shape,
+    ask,
+    bind_call,
+    complete,
+    letters_of,
+    names_of,
+    solved_for,
+)
 from derive.errors import WrongInput
 from derive.expr import FALSE, TRUE, Cond, Expr, eq, lift
 from derive.symbols import size
@@ -29,6 +39,7 @@ SUMS = ("add", "Add")
 FLATTENING = ("Flatten", "flatten")
 DENSE = ("Dense",)
 INPUTS = ("Input", "InputLayer")
+INPUT = "the input"
 KEEPING = {  # they work on each element, or along channels: the shape stays
     "Activation", "AlphaDropout", "BatchNorm1d", "BatchNorm2d", "BatchNorm3d",
     "BatchNormalization", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "ELU", "GELU",
@@ -72,12 +83,25 @@ class Run:
     rows: list[Row] = field(default_factory=list)
     requires: list[Cond] = field(default_factory=list)
     values: dict[str, Value] = field(default_factory=dict)
+    inputs: dict[str, Value] = field(default_factory=dict)  # the tensors that nothing assigns
     layers: dict[str, Call] = field(default_factory=dict)
     sequences: set[str] = field(default_factory=set)
     current: Value | None = None
     start: Value | None = None
     letters: Shape = ()
-    written: Shape | None = None  # the shape that an Input layer says, without the batch
+    entries: Shape | None = None  # what is said of the input's shape, before a layer is asked
+    layout: str = ""  # the input's axes, where a later layer told them
+    made: int = 0  # how many Input layers there are
+    settled: bool = False  # has a layer with axes of its own met the input's?
+    guessed: str = ""  # the first call, where that one leaves the axes open
+
+
+class _Told(Exception):  # no error: the program is read again
+    """A later layer tells the input's axes, which the first leaves open."""
+
+    def __init__(self, shape: Shape, layout: str) -> None:
+        super().__init__()
+        self.shape, self.layout = shape, layout
 
 
 def is_chain(statements: Sequence[Assigned]) -> bool:
@@ -102,15 +126,46 @@ def run(
 
     Raises :class:`derive.errors.WrongInput` where the framework refuses a line; the message names it.
     """
-    state = Run(x, weights or {}, dialect or _common(statements))
-    called = {c.name for s in statements for c in _calls(s.value)}
-    for s in statements:
-        _statement(s, state, called)
-    if not state.rows:
+    dialect = dialect or _common(statements)
+    state = Run(x, weights or {}, dialect)
+    try:
+        _read(statements, state)
+    except _Told as told:
+        state = Run(told.shape, weights or {}, dialect, layout=told.layout, settled=True)
+        _read(statements, state)
+    if not state.rows or state.start is None:
         raise WrongInput(
             "reading the program: it applies no layer; write at least one call, as nn.Conv2d(3, 16, 3)"
         )
-    return state
+    if state.guessed and not state.settled:
+        raise WrongInput(
+            f"{state.guessed}: the axes of its input are not known; write a layer that has its own, "
+            "as nn.Conv2d(3, 16, 3)"
+        )
+    needed = _needed_channels(state)
+    if needed is None:
+        return state
+    again = Run(needed, weights or {}, dialect, layout=state.start.layout, settled=True)
+    _read(statements, again)
+    return again
+
+
+def _read(statements: Sequence[Assigned], state: Run) -> None:
+    called = {c.name for s in statements for c in _calls(s.value)}
+    for s in statements:
+        _statement(s, state, called)
+
+
+def _needed_channels(state: Run) -> Shape | None:
+    """The input with the channels that a later layer asks for, where the first leaves them open."""
+    start = state.start
+    assert start is not None
+    at = start.layout.find("C")
+    unknown = start.shape[at].symbol if at >= 0 else None
+    if unknown is None or unknown.name != LETTERS["C"]:
+        return None
+    needed = solved_for(unknown, state.requires)
+    return None if needed is None else (*start.shape[:at], needed, *start.shape[at + 1 :])
 
 
 def _common(statements: Sequence[Assigned]) -> str | None:
@@ -181,7 +236,7 @@ def _special(value: Call) -> bool:
 
 def _evaluate(value: Any, state: Run) -> Value:
     if isinstance(value, Tensor):
-        return _tensor(value, state)
+        return _met(_tensor(value, state), state)
     if isinstance(value, Sum) and value.sign == "+":
         return _together(str(value), (value.left, value.right), None, state)
     if not isinstance(value, Call):
@@ -192,15 +247,26 @@ def _evaluate(value: Any, state: Run) -> Value:
 def _tensor(name: Tensor, state: Run) -> Value:
     if name.name in state.values:
         return state.values[name.name]
-    if state.start is None or name.shape is not None:
-        shape = None if name.shape is None else tuple(lift(number(v)) for v in name.shape)
-        return _unknown(name.name, shape, first=state.start is None)
-    return _unknown(name.name, None, first=False)
+    shape = None if name.shape is None else tuple(lift(number(v)) for v in name.shape)
+    return _unknown(name.name, shape)
 
 
-def _unknown(name: str, shape: Shape | None, first: bool) -> Value:
-    """A tensor whose axes the call that takes it tells; ``?`` marks the program's own input."""
-    return Value(shape or (), f"?{name}" if first else f"!{name}", ())
+def _unknown(name: str, shape: Shape | None = None) -> Value:
+    """A tensor that nothing assigns: the call that takes it tells its axes; ``?`` marks it.
+
+    The first that a layer takes is the program's own input.
+    """
+    return Value(shape or (), f"?{name}", ())
+
+
+def _open(value: Value) -> bool:
+    """Are the axes of a tensor not known yet?"""
+    return value.layout.startswith("?")
+
+
+def _met(value: Value, state: Run) -> Value:
+    """The value itself, or what is known by now of a tensor that nothing assigns."""
+    return state.inputs.get(value.layout[1:], value) if _open(value) else value
 
 
 def _call(value: Call, state: Run) -> Value:
@@ -246,13 +312,17 @@ def _input(value: Call, state: Run) -> Value:
         shape = value.arguments[0]
     if not isinstance(shape, tuple):
         raise WrongInput(f"{value}: it has no shape; write it, as Input(shape=(28, 28, 3))")
-    state.written = _lengths(shape)
-    return _unknown("the input", None, first=True)
+    state.made += 1
+    name = INPUT if state.made == 1 else f"input_{state.made}"
+    letter = "n" if state.made == 1 else f"{name}_"
+    return _unknown(name, (size("N"), *_lengths(shape, letter)))
 
 
-def _lengths(shape: Sequence[Any]) -> Shape:
+def _lengths(shape: Sequence[Any], letter: str = "n") -> Shape:
     """The shape that an input layer says; None is any length."""
-    return tuple(size(f"n{i}") if v is None else lift(number(v)) for i, v in enumerate(shape))
+    return tuple(
+        size(f"{letter}{i}") if v is None else lift(number(v)) for i, v in enumerate(shape)
+    )
 
 
 def _applied(written: Call, to: Sequence[Any], state: Run) -> Value:
@@ -269,52 +339,92 @@ def _applied(written: Call, to: Sequence[Any], state: Run) -> Value:
     elif to:
         source = _evaluate(to[0], state)
     else:
-        source = state.current or _unknown("the input", None, first=True)
+        source = state.current or _unknown(INPUT)
     return _layer(replace(written, on=()), source, state)
 
 
 def _layer(written: Call, source: Value, state: Run) -> Value:
-    first = source.layout.startswith("?")
+    source = _met(source, state)
+    opened, first = _open(source), _open(source) and state.start is None
     shape: Sequence[Any] | None = source.shape or None
-    if first and state.start is None:
-        shape = state.given if state.given is not None else shape
-        said = dict(written.keywords).get("input_shape")
-        if shape is None and isinstance(said, tuple) and state.written is None:
-            state.written = _lengths(said)
-        if shape is None and state.written is not None:
-            shape = (size("N"), *state.written)
+    if first:
+        shape = _entries(written, source, state)
     try:
+        if not opened:
+            _settle(bind_call(written, state.dialect)[1], source, state)
         asked = ask(written, shape, state.weights, state.dialect)
         form = shape_form(asked.layer, asked.x, asked.given)
-        if any(c == FALSE for c in form.requires):
-            steps = stages(asked.layer, asked.x, asked.given)
-            raise WrongInput(refusal(asked, with_names(asked), steps))
         steps = stages(asked.layer, asked.x, asked.given)
+        if any(c == FALSE for c in form.requires):
+            raise WrongInput(refusal(asked, with_names(asked), steps))
     except WrongInput as error:
         raise WrongInput(f"layer {len(state.rows) + 1}, {error}") from None
-    spatial = [a for a in asked.layout if a in "TDHW"]
-    before = dict(source.fields)
-    if source.layout[:1] in "?!":
-        x = asked.x if first else _renamed(asked.x, source.layout[1:])
-        source = Value(x, asked.layout, tuple((a, Field()) for a in spatial))
-        if first and state.start is None:
-            state.start, state.letters = source, asked.letters
-        if not first:
+    if opened:
+        name = source.layout[1:]
+        x = asked.x if first else _renamed(asked.x, name)
+        source = _begin(name, Value(x, asked.layout, _whole_fields(asked.layout)), state)
+        if first:
+            state.letters, state.settled = asked.letters, asked.layer.refit is None
+        else:
             return _layer(written, source, state)
-        before = dict(source.fields)
-    dims = asked.layer.dims
     layout = asked.layer.output or asked.layer.layout
     if len(asked.x) < len(asked.layer.layout):
         layout = layout.replace("N", "")
     if len(layout) != len(form.shape):
         layout = "".join("NC?????"[i] for i in range(len(form.shape)))
+    spatial = [a for a in asked.layout if a in "TDHW"]
+    before = {a: f for a, f in source.fields if asked.layout.find(a) == source.layout.find(a)}
     fields = tuple(
-        (a, behind(before.get(a), reaches(steps, i, dims))) for i, a in enumerate(spatial)
+        (a, behind(before.get(a), reaches(steps, i, asked.layer.dims)))
+        for i, a in enumerate(spatial)
     )
-    state.requires += [c for c in form.requires if c != TRUE]
+    same = (eq(n, m) for n, m in zip(source.shape, asked.x, strict=True))  # its own channels
+    state.requires += [c for c in (*same, *form.requires) if c != TRUE]
     value = Value(form.shape, layout, fields)
     state.rows.append(Row(asked.written, value, (asked.x,)))
     return value
+
+
+def _whole_fields(layout: str) -> tuple[tuple[str, Field | None], ...]:
+    return tuple((a, Field()) for a in layout if a in "TDHW")
+
+
+def _entries(written: Call, source: Value, state: Run) -> Sequence[Any] | None:
+    """What is said of the shape of the program's input: when asking, in an Input layer, or here."""
+    shape: Sequence[Any] | None = state.given
+    said = dict(written.keywords).get("input_shape")
+    if shape is None:
+        shape = source.shape or None
+    if shape is None and isinstance(said, tuple):
+        shape = (size("N"), *_lengths(said))
+    state.entries = None if shape is None else tuple(map(lift, shape))
+    return shape
+
+
+def _begin(name: str, value: Value, state: Run) -> Value:
+    """The axes of a tensor that nothing assigns are known from here on."""
+    state.inputs[name] = value
+    if state.start is None:
+        state.start = value
+    return value
+
+
+def _settle(layer: Layer, source: Value, state: Run) -> None:
+    """A later layer whose axes are its own tells those of an input that the first leaves open."""
+    start, entries = state.start, state.entries
+    if state.settled or start is None or source.layout != start.layout:
+        return
+    if entries is not None:
+        layer = fitted(layer, len(entries))
+    if layer.refit is not None and fitted(layer, len(source.shape)).layout == start.layout:
+        return
+    full = names_of(layer)
+    if entries is not None:
+        full, _ = complete(layer, entries, full)
+    state.settled = True
+    layout = letters_of(layer.layout, len(full))
+    if layout != start.layout:
+        raise _Told(full, layout)
 
 
 def _renamed(x: Shape, name: str) -> Shape:
@@ -331,23 +441,39 @@ def _kept(written: Call, to: Sequence[Any], state: Run) -> Value:
     source = _evaluate(to[0], state) if to else state.current
     if not to and written.arguments and isinstance(written.arguments[0], (Tensor, Call)):
         source = _evaluate(written.arguments[0], state)
-    if source is None or source.layout[:1] in "?!":
+    last = _last(written.name)
+    if last in KEEPING and state.start is None and (source is None or _open(source)):
+        source = _guessed(written, source or _unknown(INPUT), state)
+    if source is None or _open(source):
         raise WrongInput(
             f"{written}: the axes of its input are not known yet; write a layer before it"
         )
     found = source
-    if _last(written.name) in FLATTENING:
+    if last in FLATTENING:
         total = lift(1)
         for n in source.shape[1:]:
             total = total * n
         found = Value((source.shape[0], total), "NC", ())
-    elif _last(written.name) in DENSE:
+    elif last in DENSE:
         units = dict(written.keywords).get("units", (*written.arguments, None)[0])
         if not isinstance(units, (int, Tensor)):
             raise WrongInput(f"{written}: the number of units is missing; write Dense(10)")
         found = replace(source, shape=(*source.shape[:-1], lift(number(units))))
     state.rows.append(Row(_shown(written), found, (source.shape,)))
     return found
+
+
+def _guessed(written: Call, source: Value, state: Run) -> Value:
+    """An input of which the first call says nothing, until a later layer tells its axes."""
+    _entries(written, source, state)
+    layout, said = state.layout, state.entries
+    if said is None or not layout:
+        rank = 4 if said is None else max(4, len(said))
+        layout = layout or CANONICAL.get(rank - 2, "NCHW")
+        said = tuple(size(f"{a}_in") for a in layout)
+    state.guessed = _shown(written)
+    state.letters = said
+    return _begin(source.layout[1:], Value(said, layout, _whole_fields(layout)), state)
 
 
 def _shown(written: Call) -> str:
@@ -375,15 +501,19 @@ def _concatenated(value: Call, state: Run) -> Value:
 def _together(text: str, terms: Sequence[Any], axis: int | None, state: Run) -> Value:
     """Tensors of equal shape, side by side along ``axis`` or added."""
     values = [_evaluate(t, state) for t in terms]
-    known_one = next((v for v in values if v.layout[:1] not in "?!"), None)
+    values = [_met(v, state) for v in values]  # a later one may tell what an earlier one is
+    known_one = next((v for v in values if not _open(v)), None)
     if known_one is None:
         raise WrongInput(f"{text}: no shape is known of what it takes; write its layers first")
     spatial = {a for a in known_one.layout if a in "TDHW"}
     found = []
     for v in values:
-        if v.layout[:1] in "?!":
-            names = _beside(known_one, v.layout[1:])
-            v = Value(v.shape or names, known_one.layout, tuple((a, None) for a in sorted(spatial)))
+        v = _met(v, state)
+        if _open(v):
+            names, unseen = _beside(known_one, v.layout[1:]), ((a, None) for a in sorted(spatial))
+            v = _begin(
+                v.layout[1:], Value(v.shape or names, known_one.layout, tuple(unseen)), state
+            )
         found.append(v)
     rank = len(known_one.shape)
     if any(len(v.shape) != rank for v in found):

@@ -15,9 +15,13 @@ from derive.expr import FALSE, Cond, Expr, Sym, conjuncts, subst_cond
 
 def reason(found: Sequence[Reach], out: Expr) -> str:
     """The reason of an output length, from the numbers; empty where a size is not a number."""
-    if out.constant is None or any(r.n.constant is None or r.m.constant is None for r in found):
+    if out.constant is None or any(v.constant is None for r in found for v in _sizes(r)):
         return ""
     return "; then ".join(_step(r) for r in found)
+
+
+def _sizes(r: Reach) -> tuple[Expr, ...]:
+    return (r.n, r.m, r.k, r.s, r.d, r.e, r.lo, r.hi, r.r)
 
 
 def _step(r: Reach) -> str:

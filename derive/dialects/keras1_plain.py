@@ -206,7 +206,8 @@ def separable(
     bias: Any = True,
 ) -> Layer:
     """``SeparableConvolution2D`` of Keras 1: depthwise, then pointwise."""
-    made, q = count(nb_filter, "nb_filter"), count(depth_multiplier, "depth_multiplier")
+    made = count(nb_filter, "nb_filter")
+    q = numbers((depth_multiplier,), 1, "depth_multiplier", says="")[0]
     k = (numbers((nb_row,), 1, "nb_row")[0], numbers((nb_col,), 1, "nb_col")[0])
     s, mode = tupled(subsample, dims, "subsample"), border(border_mode, POOL_MODES)
     layout = ordering(dim_ordering, dims)

@@ -1,4 +1,8 @@
-"""A translation as code for people, and as data."""
+"""A translation as code that runs, and as data.
+
+In the code ``x`` is an array of the target framework, weights are NumPy arrays under the names that
+the source gives them.  A layer of the target gets its weights before it is applied.
+"""
 
 from __future__ import annotations
 
@@ -6,84 +10,158 @@ import re
 from typing import Any
 
 from derive.decide.verdict import HoldsWhen, Proved, Refuted, Undecided, name
-from derive.dialects.layer import fitted
-from derive.dialects.program import Program, line_layer
+from derive.dialects.calls import Call, Name, read_calls, show
+from derive.dialects.layer import Layer, fitted, planned
+from derive.dialects.program import Carried, Line, Program, layouts, line_layer
 from derive.dialects.translate import Certified, Translation
+from derive.expr import TRUE, Expr
+
+TRANSPOSE = {
+    "PyTorch": "x.permute({})",
+    "TensorFlow": "tf.transpose(x, ({}))",
+    "Keras": "keras.ops.transpose(x, ({}))",
+    "JAX": "jnp.transpose(x, ({}))",
+}
+NODE = "onnx."
 
 
 def as_text(found: Translation) -> str:
     """What was found, for people."""
-    source = f"{found.call} in {found.target}"
+    head = f"{found.call} in {found.target}"
     if not found.programs:
-        reasons = [f"  {_lines(c)}: {_fact(c)}" for c in found.refused] or [
-            "  nothing was proposed"
-        ]
-        return "\n".join([f"{source}: no equivalent call was found", *reasons])
-    blocks = [f"{source}:"]
+        reasons = dict.fromkeys(f"  {_lines(c)}: {_fact(c, found)}" for c in found.refused)
+        none = f"  no call of {found.target} is written for this operator here, which is no proof"
+        return "\n".join([f"{head}: no equivalent call was found", *(reasons or [none])])
+    blocks = [f"{head}:"]
     for certified in found.programs:
-        blocks += [
-            f"  {_fact(certified)}:",
-            *(f"    {line}" for line in code(found, certified.program)),
-        ]
+        blocks.append(f"  {_fact(certified, found)}:")
+        blocks += [f"    {line}" for line in code(found, certified.program)]
     return "\n".join(blocks)
 
 
 def code(found: Translation, program: Program) -> list[str]:
-    """A program as lines of code, with the layouts of its input and its weights.
-
-    The input is ``x`` in the layout of the source.
-    """
-    layout, lines = found.layout, _lengths(found, program)
+    """A program as lines of Python, for an input ``x`` in the layout of the source."""
+    names = names_of(found)
+    layout, lines = found.layout, _sizes(found, program, names)
     for line in program.lines:
         layer = fitted(line_layer(line), len(layout))
-        if layer.layout != layout:
-            order = tuple(layout.index(a) for a in layer.layout)
-            lines.append(f"x = x.transpose{order}  # {layout} to {layer.layout}")
-        for c in line.carried:
-            name = "kernel" if layer.tensors else c.target  # how the writers call it
-            if str(c) != name:
-                lines.append(f"{name} = {c}" + _order(c.source.axes, c.wanted))
-        lines.append(
-            f"x = {line.text}" if layer.tensors or _applied(line.text) else f"x = {line.text}(x)"
-        )
-        layout = layer.output or layer.layout
+        taken, after = layouts(layer, layout)
+        lines += _turned(found.target, layout, taken)
+        lines += _applied(line, layer, names)
+        layout = after
     if program.bias:
-        ones = ", 1" * (len(layout) - 1 - layout.index("C"))
-        lines.append(
-            f"x = x + {program.bias}.reshape(-1{ones})" if ones else f"x = x + {program.bias}"
-        )
-    wanted = found.source.output or found.source.layout
-    if layout != wanted:
-        order = tuple(layout.index(a) for a in wanted)
-        lines.append(f"x = x.transpose{order}  # {layout} to {wanted}")
-    return lines
+        behind = "1, " * (len(layout) - 1 - layout.index("C"))
+        bias = names[program.bias]
+        shaped = f"{bias}.reshape(-1, {behind.rstrip(', ')})" if behind else bias
+        lines.append(f"x = x + {shaped}")
+    return lines + _turned(found.target, layout, found.source.output or found.source.layout)
 
 
-def _lengths(found: Translation, program: Program) -> list[str]:
-    """Where a call speaks of the input's lengths, where they come from."""
-    names = [(at, str(n)) for at, n in enumerate(found.shape) if n.symbol is not None]
+def names_of(found: Translation) -> dict[str, str]:
+    """The source's tensors by operand, as its call names them."""
+    names = {}
+    for o in planned(found.source, found.shape, found.given).operands:
+        value = found.source.arguments.get(o.name)
+        said = value.name if isinstance(value, Name) else None
+        if isinstance(value, Expr) and value.symbol is not None:
+            said = value.symbol.name
+        names[o.name] = said or o.name
+    return names
+
+
+def _sizes(found: Translation, program: Program, names: dict[str, str]) -> list[str]:
+    """Where a call speaks of lengths, where they come from."""
+    known = {str(n): f"x.shape[{at}]" for at, n in enumerate(found.shape) if n.symbol is not None}
+    for line in program.lines:
+        for c in line.carried:
+            for at, n in enumerate(c.source.shape):
+                if n.symbol is not None:
+                    known.setdefault(str(n), f"{names[c.source.name]}.shape[{at}]")
     text = " ".join(line.text for line in program.lines)
-    used = [(at, name) for at, name in names if re.search(rf"\b{name}\b", text)]
-    return [f"{name} = x.shape[{at}]" for at, name in used]
+    return [f"{n} = {where}" for n, where in known.items() if re.search(rf"\b{n}\b", text)]
 
 
-def _order(axes: str, wanted: str) -> str:
-    return "" if axes == wanted else f"  # {axes} to {wanted}"
+def _turned(target: str, layout: str, wanted: str) -> list[str]:
+    if layout == wanted:
+        return []
+    order = [layout.index(a) for a in wanted]
+    if target == "ONNX":
+        made = f"onnx.helper.make_node('Transpose', ['x'], ['x'], perm={order})"
+    else:
+        made = TRANSPOSE[target].format(", ".join(map(str, order)))
+    return [f"x = {made}  # {layout} to {wanted}"]
 
 
-def _applied(text: str) -> bool:
-    """Is the input among the arguments already?"""
-    return "(x" in text
+def _applied(line: Line, layer: Layer, names: dict[str, str]) -> list[str]:
+    """One call, its weights made first."""
+    if line.text.startswith(NODE):
+        return [*_assigned(line, names), f"x = {_node(line.text)}"]
+    if "(x" in line.text:  # a function
+        return [*_assigned(line, names), f"x = {line.text}"]
+    if not line.carried:
+        return [f"x = {line.text}(x)"]
+    weights = [(c, _weight(c, names)) for c in line.carried]
+    lines = [f"layer = {line.text}"]
+    if layer.dialect == "PyTorch":
+        lines += [
+            f"layer.{c.target}.data = torch.from_numpy({text}.copy())" + _order(c)
+            for c, text in weights
+        ]
+    else:
+        values = ", ".join(text for _, text in weights)
+        lines += ["layer.build(x.shape)", f"layer.set_weights([{values}])" + _order(weights[0][0])]
+    return [*lines, "x = layer(x)"]
+
+
+def _assigned(line: Line, names: dict[str, str]) -> list[str]:
+    """The weights under the names that the writers use in functions."""
+    found = []
+    for c in line.carried:
+        spoken, text = "kernel" if len(c.wanted) > 1 else "bias", _weight(c, names)
+        if text != spoken:
+            found.append(f"{spoken} = {text}" + _order(c))
+    return found
+
+
+def _weight(c: Carried, names: dict[str, str]) -> str:
+    return re.sub(rf"^{c.source.name}\b", names[c.source.name], str(c))
+
+
+def _order(c: Carried) -> str:
+    return "" if c.source.axes == c.wanted else f"  # {c.source.axes} to {c.wanted}"
+
+
+def _node(text: str) -> str:
+    """An ONNX node as ``onnx.helper`` makes it."""
+    call = read_calls(text)[-1].value
+    assert isinstance(call, Call)
+    inputs = [show(a) for a in call.arguments] or ["x"]
+    listed = ", ".join(repr(i) for i in inputs)
+    attributes = "".join(f", {key}={_listed(value)}" for key, value in call.keywords)
+    return f"onnx.helper.make_node({call.name.removeprefix(NODE)!r}, [{listed}], ['x']{attributes})"
+
+
+def _listed(value: Any) -> str:
+    return f"[{', '.join(map(show, value))}]" if isinstance(value, tuple) else show(value)
 
 
 def _lines(certified: Certified) -> str:
     return "; ".join(line.text for line in certified.program.lines) or "a proposal"
 
 
-def _fact(certified: Certified, free: bool = True) -> str:
+def _scope(found: Translation) -> str:
+    """For which inputs a proof is: all sizes, or the given one."""
+    free = all(n.symbols() for n, a in zip(found.shape, found.layout, strict=True) if a not in "NC")
+    shape = ", ".join(map(str, found.shape))
+    return "for all sizes" if free else f"for an input of shape ({shape})"
+
+
+def _fact(certified: Certified, found: Translation) -> str:
     match certified.verdict:
         case Proved():
-            return f"the same operator {'for all sizes' if free else 'at this input'}, proved"
+            return f"the same operator {_scope(found)}, proved"
+        case HoldsWhen(condition=condition) if condition == TRUE:
+            return f"the same operator {_scope(found)}, wherever both are defined, proved"
         case HoldsWhen(condition=condition):
             return f"the same operator, where both are defined, exactly when {condition}"
         case Refuted(counterexample=counterexample):
@@ -100,16 +178,19 @@ def as_data(found: Translation) -> dict[str, Any]:
         "dialect": found.source.dialect,
         "target": found.target,
         "layout": found.layout,
+        "shape": list(map(str, found.shape)),
         "programs": [
             {
                 "code": code(found, c.program),
                 "calls": [line.text for line in c.program.lines],
                 "verdict": name(c.verdict),
+                "for": _scope(found),
                 "condition": str(getattr(c.verdict, "condition", "")) or None,
             }
             for c in found.programs
         ],
         "refused": [
-            {"calls": [x.text for x in c.program.lines], "why": _fact(c)} for c in found.refused
+            {"calls": [x.text for x in c.program.lines], "why": _fact(c, found)}
+            for c in found.refused
         ],
     }

@@ -148,6 +148,16 @@ def has_maximum(plan: Plan) -> bool:
     return any(s.operator == "max_pool" for s in plan.steps)
 
 
+def layouts(layer: Layer, layout: str) -> tuple[str, str]:
+    """The layouts that a line takes and gives, where the input has the axes ``layout``.
+
+    A call that treats all axes alike, such as ``lax.pad``, takes them in any order.
+    """
+    if sorted(layer.layout) != sorted(layout):
+        return layout, layout
+    return layer.layout, layer.output or layer.layout
+
+
 def run(
     program: Program, x: Form, layout: str, weights: Mapping[str, Form], maxima: bool = False
 ) -> tuple[Form, str]:
@@ -158,9 +168,10 @@ def run(
     for line in program.lines:
         layer = fitted(line_layer(line), x.rank)
         layer = windows(layer) if maxima else layer
-        x = ordered(x, layout, layer.layout)
+        taken, after = layouts(layer, layout)
+        x = ordered(x, layout, taken)
         given = {c.target: c.form(weights[c.source.name]) for c in line.carried}
-        x, layout = apply(layer, x, given), layer.output or layer.layout
+        x, layout = apply(layer, x, given), after
     if program.bias:
         x = add_bias(x, weights[program.bias], layout.index("C"))
     return x, layout
@@ -180,7 +191,7 @@ def carry(
     axis is its bias.  Raises :class:`derive.errors.NotSupported` where the source has no such tensor.
     """
     layer = fitted(line_layer(Line(line)), x.rank)
-    shape = ordered(x, layout, layer.layout).shape
+    shape = ordered(x, layout, layouts(layer, layout)[0]).shape
     found = []
     for name, axes in _wanted(layer, shape, kernel):
         source = kernel if len(axes) > 1 else bias

@@ -93,8 +93,8 @@ def _fitting(dims: int, pairs: Pairs, mode: str, what: str) -> Pairs:
     if not least <= len(pairs) <= most:
         raise WrongInput(
             f"{what} has {2 * len(pairs)} values for an input with {dims + 2} axes: PyTorch takes "
-            f"{2 * least} to {2 * most} in this mode{_unsupported(pairs, mode, dims + 2)}; give two for each padded axis, the last axis "
-            "first"
+            f"{2 * least} to {2 * most} in this mode{_unsupported(pairs, mode, dims + 2)}; give two "
+            "for each padded axis, the last axis first"
         )
     return pairs
 

@@ -34,7 +34,7 @@ SAYS = {
     "dilation": "dilation should be greater than zero",
     "half": "pad should be at most half of effective kernel size",
 }
-SAYS_DILATED = SAYS | {"half": "pad should be smaller than or equal to half of kernel size"}
+HALF_UNDILATED = "pad should be smaller than or equal to half of kernel size"
 SAYS_MAX_1D = {  # where no gradient is asked for
     "stride": "stride must be greater than zero",
     "padding": "padding must be non-negative",
@@ -54,21 +54,35 @@ def window_axes(
     return k, at_least(1, axes(stride, dims, "stride"), "stride", says["stride"])
 
 
-def padded_axes(dims: int, padding: Any, k: Axes, says: Mapping[str, str] = SAYS) -> Axes:
+def padded_axes(
+    dims: int, padding: Any, k: Axes, says: Mapping[str, str] = SAYS, d: Axes = ()
+) -> Axes:
     """The padding: PyTorch pads a pooling by no more than half the kernel, dilated or not."""
     if isinstance(padding, str):
         raise WrongInput(
             f"padding = {padding!r}: PyTorch's pooling takes amounts; give integers, or pad first"
         )
     p = at_least(0, axes(padding, dims, "padding"), "padding", says["padding"])
+    half = says["half"]
+    if (
+        dims > 1
+        and d
+        and not any(_beyond(pi, di * (ki - 1) + 1) for pi, ki, di in zip(p, k, d, strict=True))
+    ):
+        half = HALF_UNDILATED  # PyTorch looks at the dilated kernels first
     for pi, ki in zip(p, k, strict=True):
         amount, length = pi.constant, ki.constant
         if amount is not None and length is not None and 2 * amount > length:
             raise WrongInput(
                 f"padding = {amount} with kernel_size = {length}: PyTorch refuses it "
-                f"({says['half']}); give at most {length // 2}, or pad before with F.pad"
+                f"({half}); give at most {length // 2}, or pad before with F.pad"
             )
     return p
+
+
+def _beyond(p: Expr, length: Expr) -> bool:
+    """Is the padding, a number, more than half of the length?"""
+    return p.constant is not None and length.constant is not None and 2 * int(p) > int(length)
 
 
 def _half(p: Axes, k: Axes) -> tuple[Requirement, ...]:
@@ -93,8 +107,7 @@ def max_pooling(
     says = SAYS_MAX_1D if dims == 1 else SAYS
     k, s = window_axes(dims, kernel_size, stride, says)
     d = at_least(1, axes(dilation, dims, "dilation"), "dilation", says["dilation"])
-    says = SAYS_DILATED if dims > 1 and any(a.constant not in (None, 1) for a in d) else says
-    p = padded_axes(dims, padding, k, says)
+    p = padded_axes(dims, padding, k, says, d)
     pooled = step(
         "max_pool",
         k=k,

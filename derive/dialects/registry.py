@@ -291,15 +291,18 @@ def find(name: str, written: Call | None = None, prefer: str = "") -> Spec:
 
 
 def _alike(name: str) -> list[str]:
-    """Calls with a like name: the same in other capitals, then those with the same prefix, then all."""
+    """Calls with a like name: the same in other capitals, else of the same prefix, else of any."""
     written = _candidates(name)
-    lower = {c.lower() for c in written}
-    same = [c for c in CALLS if c.lower() in lower]
+    order = [d.name for d in DIALECTS]
+    calls = [s.name for s in sorted(CALLS.values(), key=lambda s: (order.index(s.dialect), s.name))]
+    lower = dict.fromkeys(c.lower() for c in written)
+    same = [c for w in lower for c in calls if c.lower() == w]
     if same:
         return same
-    here = {c.rpartition(".")[0] for c in written if "." in c}
+    prefixes = dict.fromkeys(c.rpartition(".")[0] for c in written if "." in c)
+    here = [c for p in prefixes for c in calls if c.rpartition(".")[0] == p]
     last = name.rpartition(".")[2].lower()
-    for group in ([c for c in CALLS if c.rpartition(".")[0] in here], list(CALLS)):
+    for group in (here, calls):
         lasts = dict.fromkeys(c.rpartition(".")[2].lower() for c in group)
         close = [last] if last in lasts else difflib.get_close_matches(last, lasts, 3, 0.6)
         found = [c for n in close for c in group if c.rpartition(".")[2].lower() == n]

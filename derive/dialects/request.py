@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from derive.dialects.calls import Name as Tensor
 from derive.dialects.layer import Layer, fitted, planned
 from derive.dialects.registry import DIALECTS, Spec, find, layer_of, number, spelled
 from derive.errors import WrongInput, expect
-from derive.expr import All, Eq, Expr, Sym, lift
+from derive.expr import All, Cond, Eq, Expr, Sym, lift
 from derive.symbols import size, symbol
 
 Shape = tuple[Expr, ...]
@@ -172,8 +172,19 @@ def needed_channels(
     layer: Layer, x: Shape, given: Mapping[str, Shape], unknown: Sym
 ) -> Expr | None:
     """What an equation among the call's requirements says the channels are, or None."""
-    for r in planned(layer, x, given).requires:
-        for cond in r.cond.parts if isinstance(r.cond, All) else (r.cond,):
+    return solved_for(unknown, (r.cond for r in planned(layer, x, given).requires))
+
+
+def solved_for(unknown: Sym, conds: Iterable[Cond]) -> Expr | None:
+    """What an equation among some conditions says that a symbol is, or None.
+
+    >>> from derive.expr import eq
+    >>> c = size("c")
+    >>> print(solved_for(c.symbol, [eq(c, 8)]))
+    8
+    """
+    for found in conds:
+        for cond in found.parts if isinstance(found, All) else (found,):
             split = cond.expr.coefficient(unknown) if isinstance(cond, Eq) else None
             if split is not None and split[0] in (lift(1), lift(-1)):
                 return -split[1] if split[0] == 1 else split[1]

@@ -289,7 +289,7 @@ def _solved(
     whole = good
     for defined, wanted in goals:
         here, there = subst_cond(defined, values), subst_cond(wanted, values)
-        spoken = sorted((cond_symbols(all_of(here, there)) - set(free)), key=lambda s: s.name)
+        spoken = sorted((cond_symbols(here) | cond_symbols(there)) - {*free}, key=lambda s: s.name)
         if any(s not in inputs for s in spoken):
             names = ", ".join(s.name for s in spoken if s not in inputs)
             raise NotSupported(f"--solve: {names} is not known; give it a number")

@@ -225,8 +225,8 @@ def depthwise_axes(
         )
     if any(_more(a) for a in s) and any(_more(a) for a in d):
         raise WrongInput(
-            "strides and dilations: strides > 1 are not supported in conjunction with "
-            "dilations > 1; make one of them 1"
+            "strides and dilations: both are more than 1, where TensorFlow computes no strided dilated "
+            "convolution (its documentation asks for strides of 1); make one of them 1"
         )
     return layout, s, d
 

@@ -18,27 +18,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from derive.decide.equality import check_tensors, decide_equal
 from derive.decide.solver import time_limit
 from derive.decide.verdict import HoldsWhen, Proved, Refuted, Undecided, Verdict
 from derive.decide.weakest import find_condition
-from derive.dialects.calls import Call, read_calls
+from derive.dialects.ask import read
+from derive.dialects.calls import Call
 from derive.dialects.emit import WRITERS
 from derive.dialects.emit.common import pieces
 from derive.dialects.layer import Layer, Operand, Plan, Shape, Step, apply, ordered, planned
 from derive.dialects.program import Program, carry, has_maximum, run, windows
-from derive.dialects.registry import DIALECTS
+from derive.dialects.question import layer_shape
 from derive.dialects.request import Asked, ask
 from derive.errors import DeriveError, NotSupported, WrongInput, expect
-from derive.expr import FALSE, Expr, Sym, lift
+from derive.expr import FALSE, Expr, Sym, cond_symbols, holds, lift
 from derive.form import Form, tensor
 from derive.symbols import size
 
 SECONDS = 20.0
 CASES = 9  # distinct paddings that are tried where they depend on the input's length
 KERNEL = {"O": "C_out", "I": "C", "M": "M", "D": "k_d", "H": "k_h", "W": "k_w"}
+SMALL = range(1, 7)
 LENGTHS = range(1, 25)  # of the input, at which such paddings are looked up
 
 
@@ -102,12 +105,16 @@ def translate(
         )
     asked = _asked(call, shape)
     layer, x = asked.layer, tensor("x", *asked.x)
+    if layer.dims == 0:
+        raise NotSupported(f"{layer.name} has no spatial axes; ask for a layer that has some")
     plan = planned(layer, x.shape, asked.given)
     weights = {o.name: tensor(o.name, *o.shape) for o in plan.operands}
     if plan.shape_only:
         raise NotSupported(
             f"{layer.name}: {plan.shape_only}, so that no other call can be proved equal"
         )
+    if shape is not None:
+        layer_shape(_call(call), tuple(asked.x), None, {}, None)  # says what is wrong with a shape
     maxima = has_maximum(plan)
     source = apply(windows(layer) if maxima else layer, x, weights)
     good: list[Certified] = []
@@ -141,7 +148,7 @@ def find_dialect(name: str) -> str:
     'PyTorch'
     """
     expect(name, str, "dialect", "a text was expected; give the name of a framework, as 'Keras'")
-    known = {d.name.lower(): d.name for d in DIALECTS}
+    known = {d.lower(): d for d in WRITERS}
     if name.lower() not in known:
         raise WrongInput(
             f"the dialect {name!r} is unknown; choose one of {', '.join(known.values())}"
@@ -151,7 +158,7 @@ def find_dialect(name: str) -> str:
 
 def _asked(call: str, shape: Sequence[Any] | None) -> Asked:
     """The call with its shapes; the axes of a kernel that nobody gives are named by their letters."""
-    written = read_calls(call)[-1].value
+    written = read(call)[-1].value
     if not isinstance(written, Call):
         raise WrongInput(
             f"reading {call!r}: a call was expected; write one, as nn.Conv2d(3, 16, 3)"
@@ -168,6 +175,15 @@ def _asked(call: str, shape: Sequence[Any] | None) -> Asked:
         if o.name in asked.given and any("[" in s.name for n in o.shape for s in n.symbols())
     }
     return ask(written, shape, kernels) if kernels else asked
+
+
+def _call(text: str) -> Call:
+    written = read(text)[-1].value
+    if not isinstance(written, Call):
+        raise WrongInput(
+            f"reading {text!r}: a call was expected; write one, as nn.Conv2d(3, 16, 3)"
+        )
+    return written
 
 
 def _proposals(
@@ -234,7 +250,7 @@ def _certify(
     maxima: bool,
 ) -> Certified | None:
     """What is proved of a program: tried with the weights as they are, then with the kernel flipped."""
-    last: Certified | None = None
+    best: Certified | None = None
     for flipped in (False, True) if weights else (False,):
         try:
             program = _carried(lines, x, layer.layout, plan, flipped)
@@ -242,11 +258,22 @@ def _certify(
             mine = ordered(y, layout, layer.output or layer.layout)
             last = Certified(program, _compare(source, mine))
         except DeriveError as error:
-            last = Certified(Program(()), Undecided(str(error))) if last is None else last
+            best = best or Certified(Program(()), Undecided(str(error)))
             continue
-        if isinstance(last.verdict, (Proved, HoldsWhen)):
+        if isinstance(last.verdict, Proved):
             return last
-    return last
+        if best is None or _breadth(last.verdict) > _breadth(best.verdict):
+            best = last
+    return best
+
+
+def _breadth(verdict: Verdict) -> float:
+    """At what part of the small sizes a condition holds, to choose between two."""
+    if not isinstance(verdict, HoldsWhen):
+        return -1.0
+    names = sorted(s.name for s in cond_symbols(verdict.condition))
+    sizes = [dict(zip(names, at, strict=True)) for at in product(SMALL, repeat=len(names))]
+    return sum(bool(holds(verdict.condition, at)) for at in sizes) / len(sizes)
 
 
 def _carried(lines: tuple[str, ...], x: Form, layout: str, plan: Plan, flipped: bool) -> Program:

@@ -243,6 +243,60 @@ def _circulant_2d() -> tuple[Part, ...]:
     )
 
 
+def _columns_back() -> tuple[Part, ...]:
+    """The way back: col2im, the adjoint, and the input gradient."""
+    n, k, s, d = sizes("n k s d")
+    p_lo, p_hi = offset("p_lo"), offset("p_hi")
+    fits = (n + p_lo + p_hi >= d * (k - 1) + 1, p_lo >= 0, p_hi >= 0)
+    options: dict[str, Any] = {"stride": s, "padding": (p_lo, p_hi), "dilation": d}
+    m = conv_length(n, k, s, d, 1, p_lo, p_hi)
+
+    x, w, g, c = tensor("x", n), tensor("w", k), tensor("g", m), tensor("c", k, m)
+    columns = unfold(x, k, **options)
+    scattered = build(
+        (n,),
+        lambda j: sigmas((k, m), lambda v: c[v].where(eq(s * v[1] + d * v[0], j + p_lo))),
+    )
+    paired = build((), lambda: sigmas((k, m), lambda v: columns[v] * c[v]))
+    folded = col2im(c, n, **options)
+    paired_back = build((), lambda: sigma(n, lambda j: x[j] * folded[j]))
+    outer = build((k, m), lambda t, i: w[t] * g[i])
+    shown = {"n": 5, "k": 3, "s": 2, "d": 1, "p_lo": 1, "p_hi": 2}
+    return (
+        Part(
+            sentence=(
+                "col2im adds: $\\operatorname{col2im}(c)[j]$ is the sum of all $c[t,i]$ with "
+                "$s i + d t - p_{lo} = j$:"
+            ),
+            statement=Equal(folded, scattered),
+            hypotheses=fits,
+            instance=shown,
+            wrt="c",
+        ),
+        Part(
+            sentence=(
+                "It is the adjoint: "
+                "$\\langle \\operatorname{im2col}(x), c\\rangle = "
+                "\\langle x, \\operatorname{col2im}(c)\\rangle$:"
+            ),
+            statement=Equal(paired, paired_back),
+            hypotheses=fits,
+            instance=shown,
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "So the input gradient of the correlation is col2im of the outer product "
+                "$w\\,g^{\\mathsf{T}}$:"
+            ),
+            statement=Equal(vjp(correlate(x, w, **options), "x", g), col2im(outer, n, **options)),
+            hypotheses=fits,
+            instance=shown,
+            wrt="g",
+        ),
+    )
+
+
 @theorem
 def im2col() -> Theorem:
     """Convolution as a matrix product with all windows side by side; folding them back."""
@@ -252,17 +306,9 @@ def im2col() -> Theorem:
     options: dict[str, Any] = {"stride": s, "padding": (p_lo, p_hi), "dilation": d}
     m = conv_length(n, k, s, d, 1, p_lo, p_hi)
 
-    x, w, g, c = tensor("x", n), tensor("w", k), tensor("g", m), tensor("c", k, m)
+    x, w = tensor("x", n), tensor("w", k)
     columns = unfold(x, k, **options)
     as_product = build((m,), lambda i: sigma(k, lambda t: w[t] * columns[t, i]))
-    scattered = build(
-        (n,),
-        lambda j: sigmas((k, m), lambda v: c[v].where(eq(s * v[1] + d * v[0], j + p_lo))),
-    )
-    paired = build((), lambda: sigmas((k, m), lambda v: columns[v] * c[v]))
-    folded = col2im(c, n, **options)
-    paired_back = build((), lambda: sigma(n, lambda j: x[j] * folded[j]))
-    outer = build((k, m), lambda t, i: w[t] * g[i])
     misplaced = build((m,), lambda i: sigma(k, lambda t: w[k - 1 - t] * columns[t, i]))
     shown = {"n": 5, "k": 3, "s": 2, "d": 1, "p_lo": 1, "p_hi": 2}
 
@@ -285,39 +331,7 @@ def im2col() -> Theorem:
                 wrt="x",
             ),
             _im2col_channels(),
-            Part(
-                sentence=(
-                    "col2im adds: $\\operatorname{col2im}(c)[j]$ is the sum of all $c[t,i]$ with "
-                    "$s i + d t - p_{lo} = j$:"
-                ),
-                statement=Equal(folded, scattered),
-                hypotheses=fits,
-                instance=shown,
-                wrt="c",
-            ),
-            Part(
-                sentence=(
-                    "It is the adjoint: "
-                    "$\\langle \\operatorname{im2col}(x), c\\rangle = "
-                    "\\langle x, \\operatorname{col2im}(c)\\rangle$:"
-                ),
-                statement=Equal(paired, paired_back),
-                hypotheses=fits,
-                instance=shown,
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "So the input gradient of the correlation is col2im of the outer product "
-                    "$w\\,g^{\\mathsf{T}}$:"
-                ),
-                statement=Equal(
-                    vjp(correlate(x, w, **options), "x", g), col2im(outer, n, **options)
-                ),
-                hypotheses=fits,
-                instance=shown,
-                wrt="g",
-            ),
+            *_columns_back(),
             *_overlap_parts(),
         ),
         twin=Twin(

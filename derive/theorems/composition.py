@@ -53,9 +53,8 @@ def product_kernel(w1: Form, w2: Form, s1: Integer, d1: Integer, d2: Integer) ->
     )
 
 
-@theorem
-def conv_conv() -> Theorem:
-    """Two correlations in a row are one."""
+def _composed_in_one() -> tuple[Part, ...]:
+    """The composition as one correlation."""
     n, k1, k2, s1, s2, d1, d2 = sizes("n k1 k2 s1 s2 d1 d2")
     p_lo, p_hi, q_lo, q_hi = map(offset, ("p_lo", "p_hi", "q_lo", "q_hi"))
     x, w1, w2 = tensor("x", n), tensor("w1", k1), tensor("w2", k2)
@@ -71,15 +70,104 @@ def conv_conv() -> Theorem:
             (k2, k1), lambda v: w2[v[0]] * w1[v[1]] * x[s1 * (s2 * i + d2 * v[0]) + d1 * v[1]]
         ),
     )
+    shown = {"n": 9, "k1": 3, "k2": 2, "s1": 2, "s2": 1, "d1": 1, "d2": 2}
+    return (
+        Part(
+            sentence=(
+                "Without padding, as trilinear forms in $w_1$, $w_2$ and $x$, that is for every "
+                "pair of kernels and every input:"
+            ),
+            statement=Equal(both, correlate(x, u, stride=s1 * s2)),
+            hypotheses=(n >= reach + 1,),
+            via=(Step("put the first sum into the second: no read falls outside", reads),),
+            instance=shown,
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "Padding $(p_{lo}, p_{hi})$ of any sign before the first is padding of the whole:"
+            ),
+            statement=Equal(
+                correlate(padded, w2, stride=s2, dilation=d2),
+                correlate(x, u, stride=s1 * s2, padding=(p_lo, p_hi)),
+            ),
+            hypotheses=(n + p_lo + p_hi >= reach + 1,),
+            instance={**shown, "n": 8, "p_lo": 2, "p_hi": -1},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "A crop in between, $q_{lo}, q_{hi} \\le 0$, is a crop of $s_1$ times as much before "
+                "the first, so the whole has padding "
+                "$(p_{lo}+s_1 q_{lo}, p_{hi}+s_1 q_{hi})$:"
+            ),
+            statement=Equal(
+                pad(padded, (q_lo, q_hi)),
+                correlate(x, w1, stride=s1, padding=total, dilation=d1),
+            ),
+            hypotheses=(sum(total, n) >= d1 * (k1 - 1) + 1, q_lo <= 0, q_hi <= 0),
+            instance={
+                "n": 9,
+                "k1": 3,
+                "s1": 2,
+                "d1": 1,
+                "p_lo": 2,
+                "p_hi": 1,
+                "q_lo": -1,
+                "q_hi": 0,
+            },
+            wrt="x",
+        ),
+    )
+
+
+def _composed_kernel() -> tuple[Part, ...]:
+    """The kernel of the composition."""
+    n, k1, k2, s1, d1, d2 = sizes("n k1 k2 s1 d1 d2")
+    x, w1, w2 = tensor("x", n), tensor("w1", k1), tensor("w2", k2)
+    u = product_kernel(w1, w2, s1, d1, d2)
+    one_way = correlate(correlate(x, w1, dilation=d1), w2, dilation=d2)
+    other_way = correlate(correlate(x, w2, dilation=d2), w1, dilation=d1)
+    return (
+        Part(
+            sentence=(
+                "The kernel of the product is the transposed convolution of $w_2$ with $w_1$, "
+                "stride $s_1 d_2$ and dilation $d_1$:"
+            ),
+            statement=Equal(u, conv_transpose(w2, w1, stride=s1 * d2, dilation=d1)),
+            instance={"k1": 3, "k2": 2, "s1": 2, "d1": 1, "d2": 2},
+            wrt="w1",
+        ),
+        Part(
+            sentence="For strides and dilations 1 that is the convolution $w_1 * w_2$:",
+            statement=Equal(product_kernel(w1, w2, 1, 1, 1), convolve(w1, w2, padding="full")),
+            instance={"k1": 3, "k2": 2},
+            wrt="w1",
+        ),
+        Part(
+            sentence="With stride 1 the order of the two does not matter, whatever the dilations:",
+            statement=Equal(one_way, other_way),
+            hypotheses=(n >= d1 * (k1 - 1) + d2 * (k2 - 1) + 1,),
+            instance={"n": 8, "k1": 3, "k2": 2, "d1": 1, "d2": 3},
+            wrt="x",
+        ),
+    )
+
+
+@theorem
+def conv_conv() -> Theorem:
+    """Two correlations in a row are one."""
+    n, k1, k2, s1, s2, d1, d2 = sizes("n k1 k2 s1 s2 d1 d2")
+    x, w1, w2 = tensor("x", n), tensor("w1", k1), tensor("w2", k2)
+    reach = d1 * (k1 - 1) + s1 * d2 * (k2 - 1)
+
+    both = correlate(correlate(x, w1, stride=s1, dilation=d1), w2, stride=s2, dilation=d2)
     unspread = build(
         (reach + 1,),
         lambda tau: sigmas(
             (k1, k2), lambda v: (w1[v[0]] * w2[v[1]]).where(eq(tau, d1 * v[0] + d2 * v[1]))
         ),
     )
-    one_way = correlate(correlate(x, w1, dilation=d1), w2, dilation=d2)
-    other_way = correlate(correlate(x, w2, dilation=d2), w1, dilation=d1)
-    shown = {"n": 9, "k1": 3, "k2": 2, "s1": 2, "s2": 1, "d1": 1, "d2": 2}
 
     return Theorem(
         id="conv-conv",
@@ -93,74 +181,8 @@ def conv_conv() -> Theorem:
             "in between counts $s_1$ times. (Zero padding in between: see conv-conv-same.)"
         ),
         parts=(
-            Part(
-                sentence=(
-                    "Without padding, as trilinear forms in $w_1$, $w_2$ and $x$, that is for every "
-                    "pair of kernels and every input:"
-                ),
-                statement=Equal(both, correlate(x, u, stride=s1 * s2)),
-                hypotheses=(n >= reach + 1,),
-                via=(Step("put the first sum into the second: no read falls outside", reads),),
-                instance=shown,
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "Padding $(p_{lo}, p_{hi})$ of any sign before the first is padding of the whole:"
-                ),
-                statement=Equal(
-                    correlate(padded, w2, stride=s2, dilation=d2),
-                    correlate(x, u, stride=s1 * s2, padding=(p_lo, p_hi)),
-                ),
-                hypotheses=(n + p_lo + p_hi >= reach + 1,),
-                instance={**shown, "n": 8, "p_lo": 2, "p_hi": -1},
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "A crop in between, $q_{lo}, q_{hi} \\le 0$, is a crop of $s_1$ times as much before "
-                    "the first, so the whole has padding "
-                    "$(p_{lo}+s_1 q_{lo}, p_{hi}+s_1 q_{hi})$:"
-                ),
-                statement=Equal(
-                    pad(padded, (q_lo, q_hi)),
-                    correlate(x, w1, stride=s1, padding=total, dilation=d1),
-                ),
-                hypotheses=(sum(total, n) >= d1 * (k1 - 1) + 1, q_lo <= 0, q_hi <= 0),
-                instance={
-                    "n": 9,
-                    "k1": 3,
-                    "s1": 2,
-                    "d1": 1,
-                    "p_lo": 2,
-                    "p_hi": 1,
-                    "q_lo": -1,
-                    "q_hi": 0,
-                },
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "The kernel of the product is the transposed convolution of $w_2$ with $w_1$, "
-                    "stride $s_1 d_2$ and dilation $d_1$:"
-                ),
-                statement=Equal(u, conv_transpose(w2, w1, stride=s1 * d2, dilation=d1)),
-                instance={"k1": 3, "k2": 2, "s1": 2, "d1": 1, "d2": 2},
-                wrt="w1",
-            ),
-            Part(
-                sentence="For strides and dilations 1 that is the convolution $w_1 * w_2$:",
-                statement=Equal(product_kernel(w1, w2, 1, 1, 1), convolve(w1, w2, padding="full")),
-                instance={"k1": 3, "k2": 2},
-                wrt="w1",
-            ),
-            Part(
-                sentence="With stride 1 the order of the two does not matter, whatever the dilations:",
-                statement=Equal(one_way, other_way),
-                hypotheses=(n >= d1 * (k1 - 1) + d2 * (k2 - 1) + 1,),
-                instance={"n": 8, "k1": 3, "k2": 2, "d1": 1, "d2": 3},
-                wrt="x",
-            ),
+            *_composed_in_one(),
+            *_composed_kernel(),
             _conv_conv_channels(),
             _conv_conv_2d(),
         ),

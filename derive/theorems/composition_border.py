@@ -31,21 +31,58 @@ def one_row(y: Form, row: Integer) -> Form:
     return build((1,), lambda _: y[row])
 
 
-@theorem
-def conv_conv_same() -> Theorem:
-    """Zero padding between two correlations changes the border, and exactly where."""
-    n, k1, k2, s, d1, d2 = sizes("n k1 k2 s d1 d2")
-    p_lo, p_hi, q_lo, q_hi, h, i = map(offset, ("p_lo", "p_hi", "q_lo", "q_hi", "h", "i"))
+def _same_first() -> tuple[Part, ...]:
+    """The first correlation, at its own outputs and beyond them."""
+    n, k1, s, d1 = sizes("n k1 s d1")
+    p_lo, p_hi, h = map(offset, ("p_lo", "p_hi", "h"))
     start = offset("o")
-    x, w1, w2 = tensor("x", n), tensor("w1", k1), tensor("w2", k2)
+    x, w1 = tensor("x", n), tensor("w1", k1)
     first = correlate(x, w1, stride=s, padding=(p_lo, p_hi), dilation=d1)
     m1 = first.shape[0]
-    fits_both = m1 + q_lo + q_hi >= d2 * (k2 - 1) + 1
 
     def window(start: Expr) -> Form:
         return build((1,), lambda _: sigma(k1, lambda a: w1[a] * x[start + d1 * a]))
 
     tap = maximum(0, ceil_div(-start, d1))
+    return (
+        Part(
+            sentence=(
+                "At its own outputs $0 \\le h < m_1$ the first correlation is a window of the "
+                "input that starts at $s h - p_{lo}$; at any other $h$ the padding in between "
+                "puts a zero in its place:"
+            ),
+            statement=Equal(one_row(first, h), window(s * h - p_lo)),
+            hypotheses=(h >= 0, h < m1),
+            instance={"n": 5, "k1": 3, "s": 1, "d1": 2, "p_lo": 1, "p_hi": 2, "h": 1},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "A zero there makes no difference exactly when that window, $x[o + d_1 a]$ with "
+                "$o = s h - p_{lo}$, holds no input: with the first tap that is not in front of "
+                "the input, $a = \\max(0, \\lceil -o/d_1 \\rceil)$, exactly when $a \\ge k_1$ or "
+                "$o + d_1 a \\ge n$:"
+            ),
+            statement=EqualIff(
+                window(start),
+                build((1,), lambda _: constant(0)),
+                any_of(tap >= k1, start + d1 * tap >= n),
+                ({"i0": 0, "w1.0": tap, "x.0": start + d1 * tap},),
+                ({"d1": 1}, {"d1": 3}),
+            ),
+        ),
+    )
+
+
+@theorem
+def conv_conv_same() -> Theorem:
+    """Zero padding between two correlations changes the border, and exactly where."""
+    n, k1, k2, s, d1, d2 = sizes("n k1 k2 s d1 d2")
+    p_lo, p_hi, q_lo, q_hi, i = map(offset, ("p_lo", "p_hi", "q_lo", "q_hi", "i"))
+    x, w1, w2 = tensor("x", n), tensor("w1", k1), tensor("w2", k2)
+    first = correlate(x, w1, stride=s, padding=(p_lo, p_hi), dilation=d1)
+    m1 = first.shape[0]
+    fits_both = m1 + q_lo + q_hi >= d2 * (k2 - 1) + 1
     both = correlate(first, w2, padding=(q_lo, q_hi), dilation=d2)
     one = correlate(
         x,
@@ -70,32 +107,7 @@ def conv_conv_same() -> Theorem:
             "each side $q = 0$ or the first padding is at least $d_1(k_1-1)$ (full)."
         ),
         parts=(
-            Part(
-                sentence=(
-                    "At its own outputs $0 \\le h < m_1$ the first correlation is a window of the "
-                    "input that starts at $s h - p_{lo}$; at any other $h$ the padding in between "
-                    "puts a zero in its place:"
-                ),
-                statement=Equal(one_row(first, h), window(s * h - p_lo)),
-                hypotheses=(h >= 0, h < m1),
-                instance={"n": 5, "k1": 3, "s": 1, "d1": 2, "p_lo": 1, "p_hi": 2, "h": 1},
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "A zero there makes no difference exactly when that window, $x[o + d_1 a]$ with "
-                    "$o = s h - p_{lo}$, holds no input: with the first tap that is not in front of "
-                    "the input, $a = \\max(0, \\lceil -o/d_1 \\rceil)$, exactly when $a \\ge k_1$ or "
-                    "$o + d_1 a \\ge n$:"
-                ),
-                statement=EqualIff(
-                    window(start),
-                    build((1,), lambda _: constant(0)),
-                    any_of(tap >= k1, start + d1 * tap >= n),
-                    ({"i0": 0, "w1.0": tap, "x.0": start + d1 * tap},),
-                    ({"d1": 1}, {"d1": 3}),
-                ),
-            ),
+            *_same_first(),
             Part(
                 sentence=(
                     "The interior agrees: row $i$ of the composition is row $i$ of the single correlation "

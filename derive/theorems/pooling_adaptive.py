@@ -33,27 +33,11 @@ ADAPTIVE_ANSWERS = Source(
 NETWORK = Source("Lin, Chen & Yan: Network In Network", "https://arxiv.org/abs/1312.4400")
 
 
-@theorem
-def adaptive_avg_pool() -> Theorem:
-    """Adaptive average pooling, when it is ordinary pooling, and its gradient."""
+def _adaptive_as_pooling() -> tuple[Part, ...]:
+    """Which ordinary pooling, padding counted, is the same."""
     n, m, k, s = sizes("n m k s")
     p_lo, p_hi = paddings()
-    x, g = tensor("x", n), tensor("g", m)
-    q, r = n // m, n % m
-    adaptive = adaptive_average(x, m)
-    gradient = vjp(adaptive, "x", g)
-
-    def start(i: Integer) -> Expr:
-        return lift(shapes.adaptive_window(i, n, m)[0])
-
-    def end(i: Integer) -> Expr:
-        return lift(shapes.adaptive_window(i, n, m)[1])
-
-    def exchanged(j: Expr) -> Value:
-        first, behind = shapes.adaptive_window(j, m, n)
-        return sigma(
-            m, lambda i: (g[i] * Ratio(den=end(i) - start(i))).where(between(first, i, behind))
-        )
+    x = tensor("x", n)
 
     # n = q·m + r with 0 <= r < m
     whole, rest = size("q"), symbol("r", 0)
@@ -61,6 +45,75 @@ def adaptive_avg_pool() -> Theorem:
     one_window = all_of(eq(m, 1), eq(k, whole))
     many_windows = all_of(m >= 2, rest <= 1, eq(s, whole), eq(k, whole + rest))
     same_as_pool = all_of(eq(p_lo, 0), p_hi < s, any_of(one_window, many_windows))
+    extra = size("a")
+    more = n + extra
+    return (
+        Part(
+            sentence=(
+                "Write $n = q m + r$ with $0 \\le r < m$, $q \\ge 1$. With stride $q = "
+                "\\lfloor n/m \\rfloor$ and kernel length $q + r = n - (m-1) q$, as often "
+                "recommended, exactly when $r$ is 0 or 1:"
+            ),
+            statement=EqualIff(
+                adaptive_average(division, m),
+                avg_pool(division, whole + rest, whole),
+                rest <= 1,
+                ({"i0": m - 1, "x.0": whole * (m - 1)},),
+            ),
+            hypotheses=(rest < m,),
+            instance={"q": 2, "r": 1, "m": 3},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "No other pooling would do. With any kernel, stride and counted padding, the "
+                "two are the same exactly when $p_{lo} = 0$, $p_{hi} < s$, and $m = 1$ with "
+                "$k = n$, or $r \\le 1$ with $s = q$ and $k = q + r$:"
+            ),
+            statement=EqualIff(
+                adaptive_average(division, m),
+                avg_pool(division, k, s, (p_lo, p_hi)),
+                same_as_pool,
+                (
+                    {"i0": 0, "x.0": 0},
+                    {"i0": 0, "x.0": whole - (-rest) // m - 1},
+                    {"i0": 1, "x.0": whole},
+                    {"i0": 1, "x.0": whole - 1},
+                    {"i0": m - 1, "x.0": (m - 1) * whole},
+                ),
+            ),
+            hypotheses=(rest < m, whole * m + rest + p_lo + p_hi >= k),
+            instance={"q": 2, "r": 1, "m": 3, "k": 3, "s": 2, "p_lo": 0, "p_hi": 1},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "With more outputs than inputs, $m = n + a$, never, whatever the kernel, "
+                "stride and counted padding:"
+            ),
+            statement=EqualIff(
+                adaptive_average(x, more),
+                avg_pool(x, k, s, (p_lo, p_hi)),
+                FALSE,
+                (
+                    {"i0": 0, "x.0": 0},
+                    {"i0": 1, "x.0": 0},
+                    {"i0": more - 1, "x.0": n - 1},
+                ),
+            ),
+            hypotheses=(n + p_lo + p_hi >= k,),
+        ),
+    )
+
+
+def _adaptive_uncounted() -> tuple[Part, ...]:
+    """Which one is the same where padding is not counted."""
+    n, m, k, s = sizes("n m k s")
+    p_lo, _p_hi = paddings()
+    r = n % m
+
+    # n = q·m + r with 0 <= r < m
+    whole = size("q")
     extra = size("a")
     more = n + extra
     several = symbol("m", 2)
@@ -77,6 +130,108 @@ def adaptive_avg_pool() -> Theorem:
         ends(0, more), ends(n - 1, more), starts(more - 2, more), starts(more - 1, more)
     )
     allowed = any_of(eq(r, 0), eq(r, 1), eq(r, m - 1))
+    return (
+        Part(
+            sentence=(
+                "When $n = q m - 1$ with $m \\ge 2$ (so $n \\bmod m = m - 1$, or $m = n + "
+                "1$) it is the pooling with stride $q$, kernel length $q + 1$ and padding 1 "
+                "that is not counted:"
+            ),
+            statement=Equal(
+                adaptive_average(short, several),
+                avg_pool(short, whole + 1, whole, (1, 1), count_include_pad=False),
+            ),
+            instance={"q": 2, "m": 3},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "For one input, with the kernel length $m$, stride 1 and padding $m - 1$, "
+                "not counted:"
+            ),
+            statement=Equal(
+                adaptive_average(single, m),
+                avg_pool(single, m, 1, (m - 1, m - 1), count_include_pad=False),
+            ),
+            instance={"m": 3},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "No other case, for $n \\ge m$: windows of any length at any stride and "
+                "padding, cut at the ends of the input, that start where windows $1$ and "
+                "$m-1$ start need $n \\bmod m \\in \\{0, 1, m-1\\}$:"
+            ),
+            statement=Holds(implies(all_of(starts(1), starts(m - 1)), allowed)),
+            hypotheses=(n >= m,),
+        ),
+        Part(
+            sentence=(
+                "Nor with more outputs than inputs, $m = n + a$, unless $n = 1$ or $a = 1$: what windows "
+                "$0$ and $n-1$ end with and windows $m-2$ and $m-1$ start with excludes it:"
+            ),
+            statement=Holds(implies(more_windows, any_of(eq(n, 1), eq(extra, 1)))),
+        ),
+    )
+
+
+def _adaptive_gradient() -> tuple[Part, ...]:
+    """The gradient, and when it is a known operator."""
+    n, m = sizes("n m")
+    x, g = tensor("x", n), tensor("g", m)
+    q = n // m
+    adaptive = adaptive_average(x, m)
+    gradient = vjp(adaptive, "x", g)
+
+    def start(i: Integer) -> Expr:
+        return lift(shapes.adaptive_window(i, n, m)[0])
+
+    def end(i: Integer) -> Expr:
+        return lift(shapes.adaptive_window(i, n, m)[1])
+
+    def exchanged(j: Expr) -> Value:
+        first, behind = shapes.adaptive_window(j, m, n)
+        return sigma(
+            m, lambda i: (g[i] * Ratio(den=end(i) - start(i))).where(between(first, i, behind))
+        )
+
+    return (
+        Part(
+            sentence="The gradient: output $j$ sums the $g_i$, each divided by the length of its window, over "
+            "the windows of adaptive pooling from $m$ to $n$:",
+            statement=Equal(gradient, build((n,), exchanged)),
+            instance={"n": 5, "m": 3},
+            wrt="g",
+        ),
+        Part(
+            sentence="It is nearest upsampling divided by $n/m$ exactly when $m$ divides $n$:",
+            statement=EqualIff(gradient, scale(nearest_upsample(g, q), 1, q), divides(m, n)),
+            hypotheses=(n >= m,),
+            instance={"n": 6, "m": 2},
+            wrt="g",
+        ),
+        Part(
+            sentence=(
+                "For $m \\ge n$ it is sum pooling with kernel length $\\lfloor m/n \\rfloor$ "
+                "exactly when $n$ divides $m$ (where the pooling repeats its inputs):"
+            ),
+            statement=EqualIff(
+                gradient, sum_pool(g, m // n), divides(n, m), ({"i0": 0, "g.0": m // n},)
+            ),
+            hypotheses=(m >= n,),
+            instance={"n": 2, "m": 6},
+            wrt="g",
+        ),
+    )
+
+
+@theorem
+def adaptive_avg_pool() -> Theorem:
+    """Adaptive average pooling, when it is ordinary pooling, and its gradient."""
+    n, m = sizes("n m")
+    x = tensor("x", n)
+    q = n // m
+    adaptive = adaptive_average(x, m)
 
     return Theorem(
         id="adaptive-avg-pool",
@@ -90,128 +245,9 @@ def adaptive_avg_pool() -> Theorem:
             "m-1\\}$. Its gradient sums over the windows of the exchanged lengths."
         ),
         parts=(
-            Part(
-                sentence=(
-                    "Write $n = q m + r$ with $0 \\le r < m$, $q \\ge 1$. With stride $q = "
-                    "\\lfloor n/m \\rfloor$ and kernel length $q + r = n - (m-1) q$, as often "
-                    "recommended, exactly when $r$ is 0 or 1:"
-                ),
-                statement=EqualIff(
-                    adaptive_average(division, m),
-                    avg_pool(division, whole + rest, whole),
-                    rest <= 1,
-                    ({"i0": m - 1, "x.0": whole * (m - 1)},),
-                ),
-                hypotheses=(rest < m,),
-                instance={"q": 2, "r": 1, "m": 3},
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "No other pooling would do. With any kernel, stride and counted padding, the "
-                    "two are the same exactly when $p_{lo} = 0$, $p_{hi} < s$, and $m = 1$ with "
-                    "$k = n$, or $r \\le 1$ with $s = q$ and $k = q + r$:"
-                ),
-                statement=EqualIff(
-                    adaptive_average(division, m),
-                    avg_pool(division, k, s, (p_lo, p_hi)),
-                    same_as_pool,
-                    (
-                        {"i0": 0, "x.0": 0},
-                        {"i0": 0, "x.0": whole - (-rest) // m - 1},
-                        {"i0": 1, "x.0": whole},
-                        {"i0": 1, "x.0": whole - 1},
-                        {"i0": m - 1, "x.0": (m - 1) * whole},
-                    ),
-                ),
-                hypotheses=(rest < m, whole * m + rest + p_lo + p_hi >= k),
-                instance={"q": 2, "r": 1, "m": 3, "k": 3, "s": 2, "p_lo": 0, "p_hi": 1},
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "With more outputs than inputs, $m = n + a$, never, whatever the kernel, "
-                    "stride and counted padding:"
-                ),
-                statement=EqualIff(
-                    adaptive_average(x, more),
-                    avg_pool(x, k, s, (p_lo, p_hi)),
-                    FALSE,
-                    (
-                        {"i0": 0, "x.0": 0},
-                        {"i0": 1, "x.0": 0},
-                        {"i0": more - 1, "x.0": n - 1},
-                    ),
-                ),
-                hypotheses=(n + p_lo + p_hi >= k,),
-            ),
-            Part(
-                sentence=(
-                    "When $n = q m - 1$ with $m \\ge 2$ (so $n \\bmod m = m - 1$, or $m = n + "
-                    "1$) it is the pooling with stride $q$, kernel length $q + 1$ and padding 1 "
-                    "that is not counted:"
-                ),
-                statement=Equal(
-                    adaptive_average(short, several),
-                    avg_pool(short, whole + 1, whole, (1, 1), count_include_pad=False),
-                ),
-                instance={"q": 2, "m": 3},
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "For one input, with the kernel length $m$, stride 1 and padding $m - 1$, "
-                    "not counted:"
-                ),
-                statement=Equal(
-                    adaptive_average(single, m),
-                    avg_pool(single, m, 1, (m - 1, m - 1), count_include_pad=False),
-                ),
-                instance={"m": 3},
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "No other case, for $n \\ge m$: windows of any length at any stride and "
-                    "padding, cut at the ends of the input, that start where windows $1$ and "
-                    "$m-1$ start need $n \\bmod m \\in \\{0, 1, m-1\\}$:"
-                ),
-                statement=Holds(implies(all_of(starts(1), starts(m - 1)), allowed)),
-                hypotheses=(n >= m,),
-            ),
-            Part(
-                sentence=(
-                    "Nor with more outputs than inputs, $m = n + a$, unless $n = 1$ or $a = 1$: what windows "
-                    "$0$ and $n-1$ end with and windows $m-2$ and $m-1$ start with excludes it:"
-                ),
-                statement=Holds(implies(more_windows, any_of(eq(n, 1), eq(extra, 1)))),
-            ),
-            Part(
-                sentence="The gradient: output $j$ sums the $g_i$, each divided by the length of its window, over "
-                "the windows of adaptive pooling from $m$ to $n$:",
-                statement=Equal(gradient, build((n,), exchanged)),
-                instance={"n": 5, "m": 3},
-                wrt="g",
-            ),
-            Part(
-                sentence="It is nearest upsampling divided by $n/m$ exactly when $m$ divides $n$:",
-                statement=EqualIff(gradient, scale(nearest_upsample(g, q), 1, q), divides(m, n)),
-                hypotheses=(n >= m,),
-                instance={"n": 6, "m": 2},
-                wrt="g",
-            ),
-            Part(
-                sentence=(
-                    "For $m \\ge n$ it is sum pooling with kernel length $\\lfloor m/n \\rfloor$ "
-                    "exactly when $n$ divides $m$ (where the pooling repeats its inputs):"
-                ),
-                statement=EqualIff(
-                    gradient, sum_pool(g, m // n), divides(n, m), ({"i0": 0, "g.0": m // n},)
-                ),
-                hypotheses=(m >= n,),
-                instance={"n": 2, "m": 6},
-                wrt="g",
-            ),
+            *_adaptive_as_pooling(),
+            *_adaptive_uncounted(),
+            *_adaptive_gradient(),
         ),
         twin=Twin(
             "stride $\\lfloor n/m \\rfloor$ and kernel length $n - (m-1)\\lfloor n/m \\rfloor$ for all $n \\ge m$",

@@ -139,22 +139,47 @@ def plane_witnesses(k0: Expr, k1: Expr) -> tuple[dict[str, Integer], ...]:
     )
 
 
-@theorem
-def avg_pool_is_conv() -> Theorem:
-    """Average pooling is a convolution with a constant kernel."""
-    n, k, s, d, divisor = sizes("n k s d D")
-    p_lo, p_hi = paddings()
-    fits = n + p_lo + p_hi >= d * (k - 1) + 1
-    plain_fits = n + p_lo + p_hi >= k
-    x = tensor("x", n)
-    constant_kernel = scale(box(k), 1, k)
-
+def _average_2d() -> tuple[Part, ...]:
+    """The same in two dimensions."""
     n0, n1, k0, k1, s0, s1, d0, d1 = sizes("n0 n1 k0 k1 s0 s1 d0 d1")
     a_lo, a_hi, b_lo, b_hi = (symbol(name, 0) for name in ("a_lo", "a_hi", "b_lo", "b_hi"))
     plane = tensor("x", n0, n1)
     strides, dilations = (s0, s1), (d0, d1)
     ends = ((a_lo, a_hi), (b_lo, b_hi))
     plane_fits = (n0 + a_lo + a_hi >= d0 * (k0 - 1) + 1, n1 + b_lo + b_hi >= d1 * (k1 - 1) + 1)
+    return (
+        Part(
+            sentence="In two dimensions the constant is $1/(k_0 k_1)$:",
+            statement=Equal(
+                avg_pool(plane, (k0, k1), strides, ends, dilations),
+                correlate(plane, scale(box((k0, k1)), 1, k0 * k1), strides, ends, dilations),
+            ),
+            hypotheses=plane_fits,
+            instance={
+                "n0": 3,
+                "n1": 4,
+                "k0": 2,
+                "k1": 3,
+                "s0": 1,
+                "s1": 2,
+                "d0": 1,
+                "d1": 1,
+                "a_lo": 0,
+                "a_hi": 0,
+                "b_lo": 1,
+                "b_hi": 0,
+            },
+            wrt="x",
+        ),
+    )
+
+
+def _average_uncounted() -> tuple[Part, ...]:
+    """Where padding is not counted."""
+    n, k, s = sizes("n k s")
+    p_lo, p_hi = paddings()
+    x = tensor("x", n)
+    constant_kernel = scale(box(k), 1, k)
 
     m = shapes.conv_length(n, k, s, 1, 1, p_lo, p_hi)
     convolution = correlate(x, constant_kernel, stride=s, padding=(p_lo, p_hi))
@@ -166,11 +191,97 @@ def avg_pool_is_conv() -> Theorem:
 
     inside = all_of(eq(p_lo, 0), s * (m - 1) + k <= n)
     every = all_of(implies(inside, clean(q)), implies(all_of(clean(0), clean(m - 1)), inside))
+    return (
+        Part(
+            sentence=(
+                "The padding is not counted (count_include_pad = False): output $q$ is the "
+                "same exactly when its window does not meet both the input and the padding, "
+                "neither in front nor behind:"
+            ),
+            statement=EqualIff(
+                select(avg_pool(x, k, s, (p_lo, p_hi), count_include_pad=False), 0, q),
+                select(convolution, 0, q),
+                clean(q),
+                ({"x.0": 0}, {"x.0": n - 1}),
+            ),
+            hypotheses=(q < m,),
+            instance={"n": 6, "k": 3, "s": 2, "p_lo": 1, "p_hi": 0, "q": 1},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "With paddings shorter than the kernel (frameworks allow at most half of it) "
+                "no window does so, and the two operators are the same, exactly when there "
+                "is no padding in front and the last window ends inside the input; the first "
+                "and the last window decide:"
+            ),
+            statement=Holds(every),
+            hypotheses=(p_lo < k, p_hi < k, q < m),
+        ),
+    )
+
+
+def _average_rounded_up() -> tuple[Part, ...]:
+    """With ceil_mode."""
+    n, k, s = sizes("n k s")
+    p_lo, p_hi = paddings()
+    plain_fits = n + p_lo + p_hi >= k
+    x = tensor("x", n)
+    constant_kernel = scale(box(k), 1, k)
+
+    m = shapes.conv_length(n, k, s, 1, 1, p_lo, p_hi)
+    convolution = correlate(x, constant_kernel, stride=s, padding=(p_lo, p_hi))
 
     up = shapes.ceil_length(n, k, s, 1, p_lo, p_hi)
     ceiled = avg_pool(x, k, s, (p_lo, p_hi), ceil_mode=True)
     reaching = correlate(x, constant_kernel, stride=s, padding=(p_lo, s * (up - 1) + k - n - p_lo))
     whole_windows = divides(s, n + p_lo + p_hi - k)
+    return (
+        Part(
+            sentence=(
+                "With ceil_mode, against the convolution with the same padding: equal "
+                "exactly when the stride divides $n + p_{lo} + p_{hi} - k$ or the additional "
+                "window would start in the padding behind the input and is left out, and "
+                "none of the $m$ windows starts there (which smaller paddings exclude):"
+            ),
+            statement=EqualIff(
+                ceiled,
+                convolution,
+                all_of(s * (m - 1) < n + p_lo, any_of(whole_windows, s * m >= n + p_lo)),
+            ),
+            hypotheses=(plain_fits,),
+            instance={"n": 7, "k": 3, "s": 2, "p_lo": 0, "p_hi": 0},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "With ceil_mode, against the convolution padded behind to the end of the "
+                "last window: equal exactly when that window stays in the padded input, "
+                "since otherwise its divisor is smaller than $k$:"
+            ),
+            statement=EqualIff(
+                ceiled,
+                reaching,
+                s * (up - 1) + k <= n + p_lo + p_hi,
+                ({"i0": up - 1, "x.0": n - 1},),
+            ),
+            hypotheses=(up >= 1,),
+            instance={"n": 7, "k": 3, "s": 2, "p_lo": 0, "p_hi": 0},
+            wrt="x",
+        ),
+    )
+
+
+@theorem
+def avg_pool_is_conv() -> Theorem:
+    """Average pooling is a convolution with a constant kernel."""
+    n, k, s, d, divisor = sizes("n k s d D")
+    p_lo, p_hi = paddings()
+    fits = n + p_lo + p_hi >= d * (k - 1) + 1
+    plain_fits = n + p_lo + p_hi >= k
+    x = tensor("x", n)
+    constant_kernel = scale(box(k), 1, k)
+    convolution = correlate(x, constant_kernel, stride=s, padding=(p_lo, p_hi))
 
     return Theorem(
         id="avg-pool-is-conv",
@@ -195,87 +306,9 @@ def avg_pool_is_conv() -> Theorem:
                 instance={"n": 6, "k": 3, "s": 2, "d": 1, "p_lo": 1, "p_hi": 0},
                 wrt="x",
             ),
-            Part(
-                sentence="In two dimensions the constant is $1/(k_0 k_1)$:",
-                statement=Equal(
-                    avg_pool(plane, (k0, k1), strides, ends, dilations),
-                    correlate(plane, scale(box((k0, k1)), 1, k0 * k1), strides, ends, dilations),
-                ),
-                hypotheses=plane_fits,
-                instance={
-                    "n0": 3,
-                    "n1": 4,
-                    "k0": 2,
-                    "k1": 3,
-                    "s0": 1,
-                    "s1": 2,
-                    "d0": 1,
-                    "d1": 1,
-                    "a_lo": 0,
-                    "a_hi": 0,
-                    "b_lo": 1,
-                    "b_hi": 0,
-                },
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "The padding is not counted (count_include_pad = False): output $q$ is the "
-                    "same exactly when its window does not meet both the input and the padding, "
-                    "neither in front nor behind:"
-                ),
-                statement=EqualIff(
-                    select(avg_pool(x, k, s, (p_lo, p_hi), count_include_pad=False), 0, q),
-                    select(convolution, 0, q),
-                    clean(q),
-                    ({"x.0": 0}, {"x.0": n - 1}),
-                ),
-                hypotheses=(q < m,),
-                instance={"n": 6, "k": 3, "s": 2, "p_lo": 1, "p_hi": 0, "q": 1},
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "With paddings shorter than the kernel (frameworks allow at most half of it) "
-                    "no window does so, and the two operators are the same, exactly when there "
-                    "is no padding in front and the last window ends inside the input; the first "
-                    "and the last window decide:"
-                ),
-                statement=Holds(every),
-                hypotheses=(p_lo < k, p_hi < k, q < m),
-            ),
-            Part(
-                sentence=(
-                    "With ceil_mode, against the convolution with the same padding: equal "
-                    "exactly when the stride divides $n + p_{lo} + p_{hi} - k$ or the additional "
-                    "window would start in the padding behind the input and is left out, and "
-                    "none of the $m$ windows starts there (which smaller paddings exclude):"
-                ),
-                statement=EqualIff(
-                    ceiled,
-                    convolution,
-                    all_of(s * (m - 1) < n + p_lo, any_of(whole_windows, s * m >= n + p_lo)),
-                ),
-                hypotheses=(plain_fits,),
-                instance={"n": 7, "k": 3, "s": 2, "p_lo": 0, "p_hi": 0},
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "With ceil_mode, against the convolution padded behind to the end of the "
-                    "last window: equal exactly when that window stays in the padded input, "
-                    "since otherwise its divisor is smaller than $k$:"
-                ),
-                statement=EqualIff(
-                    ceiled,
-                    reaching,
-                    s * (up - 1) + k <= n + p_lo + p_hi,
-                    ({"i0": up - 1, "x.0": n - 1},),
-                ),
-                hypotheses=(up >= 1,),
-                instance={"n": 7, "k": 3, "s": 2, "p_lo": 0, "p_hi": 0},
-                wrt="x",
-            ),
+            *_average_2d(),
+            *_average_uncounted(),
+            *_average_rounded_up(),
             Part(
                 sentence="divisor_override $= D$ gives the constant kernel $1/D$:",
                 statement=Equal(
@@ -298,31 +331,101 @@ def avg_pool_is_conv() -> Theorem:
     )
 
 
+def _adjoint_is_nearest() -> tuple[Part, ...]:
+    """When the adjoint is nearest upsampling."""
+    n, k, s = sizes("n k s")
+    p_lo, p_hi = paddings()
+    plain_fits = n + p_lo + p_hi >= k
+    x = tensor("x", n)
+    m = shapes.conv_length(n, k, s, 1, 1, p_lo, p_hi)
+    unpadded_front = shapes.conv_length(n, k, s, 1, 1, 0, p_hi)
+    padded = sum_pool(x, k, s, (p_lo, p_hi))
+    g = tensor("g", *padded.shape)
+
+    tiled = all_of(eq(k, s), eq(p_lo, 0), divides(s, n), s > p_hi)
+    single = all_of(eq(n, s), p_lo + p_hi < k, k >= s + p_lo)
+    return (
+        Part(
+            sentence=(
+                "It is nearest upsampling by $k$ exactly when $p_{lo} = 0$, $n = k m$, and "
+                "$s = k$ or there is one window ($m = 1$):"
+            ),
+            statement=EqualIff(
+                vjp(padded, "x", g),
+                nearest_upsample(g, k),
+                all_of(eq(p_lo, 0), tiles(n, k, s, m)),
+                tile_witnesses(k),
+            ),
+            hypotheses=(plain_fits,),
+            instance={"n": 6, "k": 3, "s": 3, "p_lo": 0, "p_hi": 1},
+            wrt="g",
+        ),
+        Part(
+            sentence=(
+                "In the sizes of the input this condition says: $s = k$ divides $n$, or $n = "
+                "k$; and $p_{hi} < s$:"
+            ),
+            statement=Holds(iff(tiles(n, k, s, unpadded_front), tiles_in_sizes(n, k, s, p_hi))),
+        ),
+        Part(
+            sentence=(
+                "It is nearest upsampling by $s$ exactly when the same windows tile the "
+                "input, or $n = s$ and there is one window and it covers the input:"
+            ),
+            statement=EqualIff(
+                vjp(padded, "x", g),
+                nearest_upsample(g, s),
+                any_of(tiled, single),
+                (
+                    {"i0": s - 1, "g.0": 0},
+                    {"i0": s, "g.0": 0},
+                    {"i0": s, "g.0": 1},
+                    {"i0": s - 1, "g.0": 1},
+                ),
+            ),
+            hypotheses=(plain_fits,),
+            instance={"n": 3, "k": 5, "s": 3, "p_lo": 1, "p_hi": 1},
+            wrt="g",
+        ),
+    )
+
+
+def _adjoint_2d() -> tuple[Part, ...]:
+    """The same in two dimensions."""
+    n0, n1, k0, k1, s0, s1 = sizes("n0 n1 k0 k1 s0 s1")
+    plane = sum_pool(tensor("x", n0, n1), (k0, k1), (s0, s1))
+    gg = tensor("g", *plane.shape)
+    both = all_of(tiles(n0, k0, s0, gg.shape[0]), tiles(n1, k1, s1, gg.shape[1]))
+    return (
+        Part(
+            sentence=(
+                "In two dimensions, without padding, exactly when this is so along both axes:"
+            ),
+            statement=EqualIff(
+                vjp(plane, "x", gg),
+                nearest_upsample(gg, (k0, k1)),
+                both,
+                plane_witnesses(k0, k1),
+            ),
+            hypotheses=(n0 >= k0, n1 >= k1),
+            instance={"n0": 4, "n1": 3, "k0": 2, "k1": 3, "s0": 2, "s1": 1},
+            wrt="g",
+        ),
+    )
+
+
 @theorem
 def sum_pool_adjoint() -> Theorem:
     """The adjoint of sum pooling."""
     n, k, s, d = sizes("n k s d")
     p_lo, p_hi = paddings()
     fits = n + p_lo + p_hi >= d * (k - 1) + 1
-    plain_fits = n + p_lo + p_hi >= k
     x = tensor("x", n)
-    m = shapes.conv_length(n, k, s, 1, 1, p_lo, p_hi)
-    unpadded_front = shapes.conv_length(n, k, s, 1, 1, 0, p_hi)
     r = shapes.conv_remainder(n, k, s, d, 1, p_lo, p_hi)
     reach = d * (k - 1)
 
     dilated = sum_pool(x, k, s, (p_lo, p_hi), d)
     h = tensor("g", *dilated.shape)
-    padded = sum_pool(x, k, s, (p_lo, p_hi))
-    g = tensor("g", *padded.shape)
-
-    n0, n1, k0, k1, s0, s1 = sizes("n0 n1 k0 k1 s0 s1")
-    plane = sum_pool(tensor("x", n0, n1), (k0, k1), (s0, s1))
-    gg = tensor("g", *plane.shape)
-    both = all_of(tiles(n0, k0, s0, gg.shape[0]), tiles(n1, k1, s1, gg.shape[1]))
-
-    tiled = all_of(eq(k, s), eq(p_lo, 0), divides(s, n), s > p_hi)
-    single = all_of(eq(n, s), p_lo + p_hi < k, k >= s + p_lo)
 
     return Theorem(
         id="sum-pool-adjoint",
@@ -352,62 +455,8 @@ def sum_pool_adjoint() -> Theorem:
                 instance={"n": 6, "k": 3, "s": 2, "d": 1, "p_lo": 1, "p_hi": 0},
                 wrt="g",
             ),
-            Part(
-                sentence=(
-                    "It is nearest upsampling by $k$ exactly when $p_{lo} = 0$, $n = k m$, and "
-                    "$s = k$ or there is one window ($m = 1$):"
-                ),
-                statement=EqualIff(
-                    vjp(padded, "x", g),
-                    nearest_upsample(g, k),
-                    all_of(eq(p_lo, 0), tiles(n, k, s, m)),
-                    tile_witnesses(k),
-                ),
-                hypotheses=(plain_fits,),
-                instance={"n": 6, "k": 3, "s": 3, "p_lo": 0, "p_hi": 1},
-                wrt="g",
-            ),
-            Part(
-                sentence=(
-                    "In the sizes of the input this condition says: $s = k$ divides $n$, or $n = "
-                    "k$; and $p_{hi} < s$:"
-                ),
-                statement=Holds(iff(tiles(n, k, s, unpadded_front), tiles_in_sizes(n, k, s, p_hi))),
-            ),
-            Part(
-                sentence=(
-                    "It is nearest upsampling by $s$ exactly when the same windows tile the "
-                    "input, or $n = s$ and there is one window and it covers the input:"
-                ),
-                statement=EqualIff(
-                    vjp(padded, "x", g),
-                    nearest_upsample(g, s),
-                    any_of(tiled, single),
-                    (
-                        {"i0": s - 1, "g.0": 0},
-                        {"i0": s, "g.0": 0},
-                        {"i0": s, "g.0": 1},
-                        {"i0": s - 1, "g.0": 1},
-                    ),
-                ),
-                hypotheses=(plain_fits,),
-                instance={"n": 3, "k": 5, "s": 3, "p_lo": 1, "p_hi": 1},
-                wrt="g",
-            ),
-            Part(
-                sentence=(
-                    "In two dimensions, without padding, exactly when this is so along both axes:"
-                ),
-                statement=EqualIff(
-                    vjp(plane, "x", gg),
-                    nearest_upsample(gg, (k0, k1)),
-                    both,
-                    plane_witnesses(k0, k1),
-                ),
-                hypotheses=(n0 >= k0, n1 >= k1),
-                instance={"n0": 4, "n1": 3, "k0": 2, "k1": 3, "s0": 2, "s1": 1},
-                wrt="g",
-            ),
+            *_adjoint_is_nearest(),
+            *_adjoint_2d(),
         ),
         twin=Twin(
             "nearest upsampling whenever $k = s$, also where a rest of the input is left",

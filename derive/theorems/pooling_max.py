@@ -113,23 +113,67 @@ def masked(g: Form, k: Integer) -> Form:
     return build((k, *g.shape), lambda t, i: g[i].where(eq(apply("σ", i), t)))
 
 
-@theorem
-def max_pool_gradient_selection() -> Theorem:
-    """The gradient of max pooling for every selection."""
-    n, k, s, d = sizes("n k s d")
-    p_lo, p_hi = paddings()
-    i, t, other = symbol("i", 0), symbol("t", 0), symbol("u", 0)
-    fits = n + p_lo + p_hi >= d * (k - 1) + 1
-    m = conv_length(n, k, s, d, 1, p_lo, p_hi)
-    x, g = tensor("x", n), tensor("g", m)
-    pooled = max_pool(x, k, s, (p_lo, p_hi), d)
-    valid = real("σ", n, k, s, d, p_lo, m)
-
+def _selection_2d() -> tuple[Part, ...]:
+    """The same in two dimensions."""
     n0, n1, k0, k1, s0, s1, d0, d1 = sizes("n0 n1 k0 k1 s0 s1 d0 d1")
     a_lo, a_hi, b_lo, b_hi = (symbol(name, 0) for name in ("a_lo", "a_hi", "b_lo", "b_hi"))
     ends = ((a_lo, a_hi), (b_lo, b_hi))
     plane = max_pool(tensor("x", n0, n1), (k0, k1), (s0, s1), ends, (d0, d1))
     gg = tensor("g", *plane.shape)
+    return (
+        Part(
+            sentence="The same in two dimensions, where the selection has two components:",
+            statement=Equal(
+                vjp(plane, "x", gg),
+                max_unpool(gg, (k0, k1), (n0, n1), (s0, s1), ends, (d0, d1)),
+            ),
+            hypotheses=(
+                n0 + a_lo + a_hi >= d0 * (k0 - 1) + 1,
+                n1 + b_lo + b_hi >= d1 * (k1 - 1) + 1,
+            ),
+        ),
+    )
+
+
+def _which_selections() -> tuple[Part, ...]:
+    """Where the ones stand without padding, and which selections there are."""
+    k, s, d = sizes("k s d")
+    i, t, other = symbol("i", 0), symbol("t", 0), symbol("u", 0)
+    return (
+        Part(
+            sentence=(
+                "Without padding the 1 of row $i$ stands on the diagonal exactly when the "
+                "first tap is selected and $i = 0$ or $s = 1$:"
+            ),
+            statement=Holds(
+                iff(eq(s * i + d * t, i), all_of(eq(t, 0), any_of(eq(i, 0), eq(s, 1))))
+            ),
+        ),
+        Part(
+            sentence=(
+                "Which selections occur: where windows are disjoint, $s \\ge d(k-1)+1$, all "
+                "of them: the position selected by window $i$ lies in no other window $u$, "
+                "so the input that is 1 at the selected positions and 0 elsewhere has this "
+                "selection, without ties:"
+            ),
+            statement=Holds(
+                implies(eq(s * i + d * t, s * other + d * symbol("v", 0)), eq(i, other))
+            ),
+            hypotheses=(t < k, symbol("v", 0) < k, s >= d * (k - 1) + 1),
+        ),
+    )
+
+
+@theorem
+def max_pool_gradient_selection() -> Theorem:
+    """The gradient of max pooling for every selection."""
+    n, k, s, d = sizes("n k s d")
+    p_lo, p_hi = paddings()
+    fits = n + p_lo + p_hi >= d * (k - 1) + 1
+    m = conv_length(n, k, s, d, 1, p_lo, p_hi)
+    x, g = tensor("x", n), tensor("g", m)
+    pooled = max_pool(x, k, s, (p_lo, p_hi), d)
+    valid = real("σ", n, k, s, d, p_lo, m)
 
     def indicator(i: Expr) -> Value:
         place = s * i + d * apply("σ", i) - p_lo
@@ -169,38 +213,8 @@ def max_pool_gradient_selection() -> Theorem:
                 statement=Equal(vjp(pooled, "x", g), max_unpool(g, k, n, s, (p_lo, p_hi), d)),
                 hypotheses=(fits,),
             ),
-            Part(
-                sentence="The same in two dimensions, where the selection has two components:",
-                statement=Equal(
-                    vjp(plane, "x", gg),
-                    max_unpool(gg, (k0, k1), (n0, n1), (s0, s1), ends, (d0, d1)),
-                ),
-                hypotheses=(
-                    n0 + a_lo + a_hi >= d0 * (k0 - 1) + 1,
-                    n1 + b_lo + b_hi >= d1 * (k1 - 1) + 1,
-                ),
-            ),
-            Part(
-                sentence=(
-                    "Without padding the 1 of row $i$ stands on the diagonal exactly when the "
-                    "first tap is selected and $i = 0$ or $s = 1$:"
-                ),
-                statement=Holds(
-                    iff(eq(s * i + d * t, i), all_of(eq(t, 0), any_of(eq(i, 0), eq(s, 1))))
-                ),
-            ),
-            Part(
-                sentence=(
-                    "Which selections occur: where windows are disjoint, $s \\ge d(k-1)+1$, all "
-                    "of them: the position selected by window $i$ lies in no other window $u$, "
-                    "so the input that is 1 at the selected positions and 0 elsewhere has this "
-                    "selection, without ties:"
-                ),
-                statement=Holds(
-                    implies(eq(s * i + d * t, s * other + d * symbol("v", 0)), eq(i, other))
-                ),
-                hypotheses=(t < k, symbol("v", 0) < k, s >= d * (k - 1) + 1),
-            ),
+            *_selection_2d(),
+            *_which_selections(),
         ),
         twin=Twin(
             "max pooling without padding as a diagonal Jacobian: output $i$ is input $i$",
@@ -287,9 +301,8 @@ def max_pool_gradient_mask() -> Theorem:
     )
 
 
-@theorem
-def max_pool_gradient_general() -> Theorem:
-    """The gradient of any max pooling: upsampling and a convolution over masked channels."""
+def _masked_channels() -> tuple[Part, ...]:
+    """One operator of the masked channels."""
     n, k, s, d = sizes("n k s d")
     p_lo, p_hi = paddings()
     fits = n + p_lo + p_hi >= d * (k - 1) + 1
@@ -302,7 +315,50 @@ def max_pool_gradient_general() -> Theorem:
     inserted = zero_insert(channels, s, dims=1)
     flipped = build((1, k, k), lambda o, t, u: constant(1).where(eq(u, k - 1 - t)))
     scattered = build((k, 1, k), lambda t, o, u: constant(1).where(eq(u, t)))
+    return (
+        Part(
+            sentence=(
+                "As zero insertion and one correlation of the $k$ masked channels with the "
+                "kernel whose channel $t$ is one-hot at $k-1-t$, with padding $d(k-1) - "
+                "p_{lo}$ in front and $d(k-1) - p_{hi} + r$ behind:"
+            ),
+            statement=Equal(
+                gradient,
+                select(
+                    correlate(
+                        inserted,
+                        flipped,
+                        padding=(reach - p_lo, reach - p_hi + r),
+                        dilation=d,
+                        dims=1,
+                    ),
+                    0,
+                    0,
+                ),
+            ),
+            hypotheses=(fits,),
+        ),
+        Part(
+            sentence=(
+                "As one transposed convolution of the masked channels, with one-hot kernels:"
+            ),
+            statement=Equal(
+                gradient,
+                select(
+                    conv_transpose(
+                        channels, scattered, s, (p_lo, p_hi), d, output_padding=r, dims=1
+                    ),
+                    0,
+                    0,
+                ),
+            ),
+            hypotheses=(fits,),
+        ),
+    )
 
+
+def _general_2d() -> tuple[Part, ...]:
+    """The same in two dimensions."""
     n0, n1, k0, k1, s0, s1, d0, d1 = sizes("n0 n1 k0 k1 s0 s1 d0 d1")
     a_lo, a_hi, b_lo, b_hi = (symbol(name, 0) for name in ("a_lo", "a_hi", "b_lo", "b_hi"))
     ends = ((a_lo, a_hi), (b_lo, b_hi))
@@ -319,6 +375,32 @@ def max_pool_gradient_general() -> Theorem:
             (k0, k1),
             lambda t: inserted_2d[t[0], t[1], a + a_lo - d0 * t[0], b + b_lo - d1 * t[1]],
         )
+
+    return (
+        Part(
+            sentence="In two dimensions, over the $k_0 k_1$ taps:",
+            statement=Equal(vjp(plane, "x", gg), build((n0, n1), shifted_2d)),
+            hypotheses=(
+                n0 + a_lo + a_hi >= d0 * (k0 - 1) + 1,
+                n1 + b_lo + b_hi >= d1 * (k1 - 1) + 1,
+            ),
+        ),
+    )
+
+
+@theorem
+def max_pool_gradient_general() -> Theorem:
+    """The gradient of any max pooling: upsampling and a convolution over masked channels."""
+    n, k, s, d = sizes("n k s d")
+    p_lo, p_hi = paddings()
+    fits = n + p_lo + p_hi >= d * (k - 1) + 1
+    m = conv_length(n, k, s, d, 1, p_lo, p_hi)
+    r = conv_remainder(n, k, s, d, 1, p_lo, p_hi)
+    reach = d * (k - 1)
+    x, g = tensor("x", n), tensor("g", m)
+    gradient = vjp(max_pool(x, k, s, (p_lo, p_hi), d), "x", g)
+    channels = masked(g, k)
+    inserted = zero_insert(channels, s, dims=1)
 
     return Theorem(
         id="max-pool-gradient-general",
@@ -339,52 +421,8 @@ def max_pool_gradient_general() -> Theorem:
                 ),
                 hypotheses=(fits,),
             ),
-            Part(
-                sentence=(
-                    "As zero insertion and one correlation of the $k$ masked channels with the "
-                    "kernel whose channel $t$ is one-hot at $k-1-t$, with padding $d(k-1) - "
-                    "p_{lo}$ in front and $d(k-1) - p_{hi} + r$ behind:"
-                ),
-                statement=Equal(
-                    gradient,
-                    select(
-                        correlate(
-                            inserted,
-                            flipped,
-                            padding=(reach - p_lo, reach - p_hi + r),
-                            dilation=d,
-                            dims=1,
-                        ),
-                        0,
-                        0,
-                    ),
-                ),
-                hypotheses=(fits,),
-            ),
-            Part(
-                sentence=(
-                    "As one transposed convolution of the masked channels, with one-hot kernels:"
-                ),
-                statement=Equal(
-                    gradient,
-                    select(
-                        conv_transpose(
-                            channels, scattered, s, (p_lo, p_hi), d, output_padding=r, dims=1
-                        ),
-                        0,
-                        0,
-                    ),
-                ),
-                hypotheses=(fits,),
-            ),
-            Part(
-                sentence="In two dimensions, over the $k_0 k_1$ taps:",
-                statement=Equal(vjp(plane, "x", gg), build((n0, n1), shifted_2d)),
-                hypotheses=(
-                    n0 + a_lo + a_hi >= d0 * (k0 - 1) + 1,
-                    n1 + b_lo + b_hi >= d1 * (k1 - 1) + 1,
-                ),
-            ),
+            *_masked_channels(),
+            *_general_2d(),
         ),
         twin=Twin(
             "the same with kernels that are one-hot at $t$ instead of $k-1-t$",

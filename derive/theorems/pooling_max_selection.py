@@ -32,20 +32,15 @@ from derive.theorems.pooling_max import (
 )
 
 
-@theorem
-def max_pool_no_fixed_kernel() -> Theorem:
-    """No single kernel gives the gradient of max pooling for all inputs."""
+def _unfixed_with_padding() -> tuple[Part, ...]:
+    """With padding."""
     n, k, s, d = sizes("n k s d")
     p_lo, p_hi = paddings()
-    i, q, t, u = symbol("i"), symbol("q", 0), symbol("t", 0), symbol("u", 0)
+    i, q = symbol("i"), symbol("q", 0)
     m = conv_length(n, k, s, d, 1, p_lo, p_hi)
     x = tensor("x", n)
     g = tensor("g", m)
-    h = tensor("g", conv_length(n, k, s, d))
     single = tensor("g")
-
-    def gradient(selection: str, cotangent: Form) -> Form:
-        return vjp(max_pool(x, k, s, 0, d, selection=selection), "x", cotangent)
 
     def padded(selection: str) -> Form:
         return max_pool(x, k, s, (p_lo, p_hi), d, selection=selection)
@@ -56,11 +51,50 @@ def max_pool_no_fixed_kernel() -> Theorem:
     def last(i: Expr) -> Expr:
         return minimum(k - 1, (n - 1 + p_lo - s * i) // d)
 
-    first_tap, last_tap = law("σ", eq(apply("σ", i), 0)), law("τ", eq(apply("τ", i), k - 1))
     first_real, last_real = (
         law("σ", eq(apply("σ", i), first(i))),
         law("τ", eq(apply("τ", i), last(i))),
     )
+    return (
+        Part(
+            sentence=("For $k = 1$ there is one selection and so one gradient, with any padding:"),
+            statement=Equal(vjp(padded("σ"), "x", g), vjp(padded("τ"), "x", g)),
+            hypotheses=(eq(k, 1),),
+            laws=(real("σ", n, k, s, d, p_lo, m), real("τ", n, k, s, d, p_lo, m)),
+        ),
+        Part(
+            sentence=(
+                "With padding, window by window: the first and the last tap inside the "
+                "input, $\\sigma(q) = \\max(0, \\lceil (p_{lo} - s q)/d \\rceil)$ and "
+                "$\\tau(q) = \\min(k - 1, \\lfloor (n - 1 + p_{lo} - s q)/d \\rfloor)$, give "
+                "output $q$ the same gradient exactly when $\\tau(q) \\le \\sigma(q)$, that "
+                "is, when its window holds at most one input position:"
+            ),
+            statement=EqualIff(
+                vjp(select(padded("σ"), 0, q), "x", single),
+                vjp(select(padded("τ"), 0, q), "x", single),
+                last(q) <= first(q),
+                ({"i0": s * q + d * first(q) - p_lo}, {"i0": s * q + d * last(q) - p_lo}),
+            ),
+            hypotheses=(q < m,),
+            laws=(first_real, last_real),
+        ),
+    )
+
+
+@theorem
+def max_pool_no_fixed_kernel() -> Theorem:
+    """No single kernel gives the gradient of max pooling for all inputs."""
+    n, k, s, d = sizes("n k s d")
+    p_lo, _p_hi = paddings()
+    i, q, t, u = symbol("i"), symbol("q", 0), symbol("t", 0), symbol("u", 0)
+    x = tensor("x", n)
+    h = tensor("g", conv_length(n, k, s, d))
+
+    def gradient(selection: str, cotangent: Form) -> Form:
+        return vjp(max_pool(x, k, s, 0, d, selection=selection), "x", cotangent)
+
+    first_tap, last_tap = law("σ", eq(apply("σ", i), 0)), law("τ", eq(apply("τ", i), k - 1))
 
     return Theorem(
         id="max-pool-no-fixed-kernel",
@@ -93,31 +127,7 @@ def max_pool_no_fixed_kernel() -> Theorem:
                 statement=Holds(s * q + d * t - p_lo < s * q + d * u - p_lo),
                 hypotheses=(t < u,),
             ),
-            Part(
-                sentence=(
-                    "For $k = 1$ there is one selection and so one gradient, with any padding:"
-                ),
-                statement=Equal(vjp(padded("σ"), "x", g), vjp(padded("τ"), "x", g)),
-                hypotheses=(eq(k, 1),),
-                laws=(real("σ", n, k, s, d, p_lo, m), real("τ", n, k, s, d, p_lo, m)),
-            ),
-            Part(
-                sentence=(
-                    "With padding, window by window: the first and the last tap inside the "
-                    "input, $\\sigma(q) = \\max(0, \\lceil (p_{lo} - s q)/d \\rceil)$ and "
-                    "$\\tau(q) = \\min(k - 1, \\lfloor (n - 1 + p_{lo} - s q)/d \\rfloor)$, give "
-                    "output $q$ the same gradient exactly when $\\tau(q) \\le \\sigma(q)$, that "
-                    "is, when its window holds at most one input position:"
-                ),
-                statement=EqualIff(
-                    vjp(select(padded("σ"), 0, q), "x", single),
-                    vjp(select(padded("τ"), 0, q), "x", single),
-                    last(q) <= first(q),
-                    ({"i0": s * q + d * first(q) - p_lo}, {"i0": s * q + d * last(q) - p_lo}),
-                ),
-                hypotheses=(q < m,),
-                laws=(first_real, last_real),
-            ),
+            *_unfixed_with_padding(),
         ),
         twin=Twin(
             "the gradient is the same for all selections",
@@ -133,11 +143,10 @@ def max_pool_no_fixed_kernel() -> Theorem:
     )
 
 
-@theorem
-def max_pool_fixed_selection() -> Theorem:
-    """Max pooling that selects the same tap in every window."""
+def _fixed_gradient() -> tuple[Part, ...]:
+    """The gradient, as each of four operators."""
     n, k, s, d = sizes("n k s d")
-    c, q = symbol("c", 0), symbol("q", 0)
+    c = symbol("c", 0)
     p_lo, p_hi = paddings()
     fits = n + p_lo + p_hi >= d * (k - 1) + 1
     m = conv_length(n, k, s, d, 1, p_lo, p_hi)
@@ -149,7 +158,45 @@ def max_pool_fixed_selection() -> Theorem:
     start = d * c - p_lo
     moved = pad(zero_insert(g, s), (start, n - 1 - s * (m - 1) - start))
     instance = {"n": 6, "k": 3, "s": 2, "d": 1, "p_lo": 1, "p_hi": 0, "c": 2}
+    return (
+        Part(
+            sentence=(
+                "The gradient of that is zero insertion, with $d c - p_{lo}$ zeros put in "
+                "front (or cropped):"
+            ),
+            statement=Equal(vjp(one_tap, "x", g), moved),
+            hypotheses=(fits, c < k),
+            instance=instance,
+            wrt="g",
+        ),
+        Part(
+            sentence="So the gradient of the pooling is:",
+            statement=Equal(vjp(pooled, "x", g), moved),
+            hypotheses=(fits, c < k),
+            laws=(always,),
+        ),
+        Part(
+            sentence=(
+                "It is the transposed convolution with $\\delta_c$, with the output padding $r$:"
+            ),
+            statement=Equal(
+                vjp(pooled, "x", g),
+                conv_transpose(g, one_hot(k, c), s, (p_lo, p_hi), d, output_padding=r),
+            ),
+            hypotheses=(fits,),
+            laws=(always,),
+        ),
+        Part(
+            sentence="Max unpooling with these positions is the same operator:",
+            statement=Equal(max_unpool(g, k, n, s, (p_lo, p_hi), d), moved),
+            hypotheses=(c < k,),
+            laws=(always,),
+        ),
+    )
 
+
+def _fixed_2d() -> tuple[Part, ...]:
+    """The same in two dimensions."""
     n0, n1, k0, k1, s0, s1, d0, d1 = sizes("n0 n1 k0 k1 s0 s1 d0 d1")
     c0, c1 = symbol("c0", 0), symbol("c1", 0)
     a_lo, a_hi, b_lo, b_hi = (symbol(name, 0) for name in ("a_lo", "a_hi", "b_lo", "b_hi"))
@@ -163,11 +210,77 @@ def max_pool_fixed_selection() -> Theorem:
         zero_insert(gg, (s0, s1)),
         ((to0, n0 - 1 - s0 * (m0 - 1) - to0), (to1, n1 - 1 - s1 * (m1 - 1) - to1)),
     )
+    return (
+        Part(
+            sentence="In two dimensions, with the tap $(c_0, c_1)$:",
+            statement=Equal(vjp(plane, "x", gg), moved_2d),
+            hypotheses=(
+                n0 + a_lo + a_hi >= d0 * (k0 - 1) + 1,
+                n1 + b_lo + b_hi >= d1 * (k1 - 1) + 1,
+                c0 < k0,
+                c1 < k1,
+            ),
+            laws=(
+                law("σ0", eq(apply("σ0", symbol("u"), symbol("v")), c0), ROW, COLUMN),
+                law("σ1", eq(apply("σ1", symbol("u"), symbol("v")), c1), ROW, COLUMN),
+            ),
+        ),
+    )
 
+
+def _fixed_unpooling() -> tuple[Part, ...]:
+    """Unpooling into a place that is always the same."""
+    n, k, s, d = sizes("n k s d")
+    c, q = symbol("c", 0), symbol("q", 0)
+    x = tensor("x", n)
     m_free = size("m")
     tile_g = tensor("g", m_free)
     plain = max_pool(x, k, s, 0, d)
     plain_length = conv_length(n, k, s, d)
+    return (
+        Part(
+            sentence=(
+                "Unpooling into the first place of every tile ($s = k$, $n = k m$) is zero "
+                "insertion by $k$:"
+            ),
+            statement=Equal(
+                max_unpool(tile_g, k, k * m_free), zero_insert(tile_g, k, trailing=k - 1)
+            ),
+            laws=(law("σ", eq(apply("σ", symbol("i")), 0)),),
+        ),
+        Part(
+            sentence=(
+                "Only then: without padding, output $q$ has the gradient of the fixed tap "
+                "$c$ exactly when $\\sigma(q) = c$:"
+            ),
+            statement=EqualIff(
+                vjp(select(plain, 0, q), "x", tensor("g")),
+                vjp(
+                    select(correlate(x, one_hot(k, c), stride=s, dilation=d), 0, q),
+                    "x",
+                    tensor("g"),
+                ),
+                eq(apply("σ", q), c),
+                ({"i0": s * q + d * apply("σ", q)},),
+            ),
+            hypotheses=(q < plain_length,),
+            laws=(real("σ", n, k, s, d, 0, plain_length),),
+        ),
+    )
+
+
+@theorem
+def max_pool_fixed_selection() -> Theorem:
+    """Max pooling that selects the same tap in every window."""
+    n, k, s, d = sizes("n k s d")
+    c = symbol("c", 0)
+    p_lo, p_hi = paddings()
+    fits = n + p_lo + p_hi >= d * (k - 1) + 1
+    m = conv_length(n, k, s, d, 1, p_lo, p_hi)
+    x, g = tensor("x", n), tensor("g", m)
+    always = law("σ", eq(apply("σ", symbol("i")), c))
+    pooled = max_pool(x, k, s, (p_lo, p_hi), d)
+    one_tap = correlate(x, one_hot(k, c), stride=s, padding=(p_lo, p_hi), dilation=d)
 
     return Theorem(
         id="max-pool-fixed-selection",
@@ -185,82 +298,9 @@ def max_pool_fixed_selection() -> Theorem:
                 hypotheses=(fits,),
                 laws=(always,),
             ),
-            Part(
-                sentence=(
-                    "The gradient of that is zero insertion, with $d c - p_{lo}$ zeros put in "
-                    "front (or cropped):"
-                ),
-                statement=Equal(vjp(one_tap, "x", g), moved),
-                hypotheses=(fits, c < k),
-                instance=instance,
-                wrt="g",
-            ),
-            Part(
-                sentence="So the gradient of the pooling is:",
-                statement=Equal(vjp(pooled, "x", g), moved),
-                hypotheses=(fits, c < k),
-                laws=(always,),
-            ),
-            Part(
-                sentence=(
-                    "It is the transposed convolution with $\\delta_c$, with the output padding "
-                    "$r$:"
-                ),
-                statement=Equal(
-                    vjp(pooled, "x", g),
-                    conv_transpose(g, one_hot(k, c), s, (p_lo, p_hi), d, output_padding=r),
-                ),
-                hypotheses=(fits,),
-                laws=(always,),
-            ),
-            Part(
-                sentence="Max unpooling with these positions is the same operator:",
-                statement=Equal(max_unpool(g, k, n, s, (p_lo, p_hi), d), moved),
-                hypotheses=(c < k,),
-                laws=(always,),
-            ),
-            Part(
-                sentence="In two dimensions, with the tap $(c_0, c_1)$:",
-                statement=Equal(vjp(plane, "x", gg), moved_2d),
-                hypotheses=(
-                    n0 + a_lo + a_hi >= d0 * (k0 - 1) + 1,
-                    n1 + b_lo + b_hi >= d1 * (k1 - 1) + 1,
-                    c0 < k0,
-                    c1 < k1,
-                ),
-                laws=(
-                    law("σ0", eq(apply("σ0", symbol("u"), symbol("v")), c0), ROW, COLUMN),
-                    law("σ1", eq(apply("σ1", symbol("u"), symbol("v")), c1), ROW, COLUMN),
-                ),
-            ),
-            Part(
-                sentence=(
-                    "Unpooling into the first place of every tile ($s = k$, $n = k m$) is zero "
-                    "insertion by $k$:"
-                ),
-                statement=Equal(
-                    max_unpool(tile_g, k, k * m_free), zero_insert(tile_g, k, trailing=k - 1)
-                ),
-                laws=(law("σ", eq(apply("σ", symbol("i")), 0)),),
-            ),
-            Part(
-                sentence=(
-                    "Only then: without padding, output $q$ has the gradient of the fixed tap "
-                    "$c$ exactly when $\\sigma(q) = c$:"
-                ),
-                statement=EqualIff(
-                    vjp(select(plain, 0, q), "x", tensor("g")),
-                    vjp(
-                        select(correlate(x, one_hot(k, c), stride=s, dilation=d), 0, q),
-                        "x",
-                        tensor("g"),
-                    ),
-                    eq(apply("σ", q), c),
-                    ({"i0": s * q + d * apply("σ", q)},),
-                ),
-                hypotheses=(q < plain_length,),
-                laws=(real("σ", n, k, s, d, 0, plain_length),),
-            ),
+            *_fixed_gradient(),
+            *_fixed_2d(),
+            *_fixed_unpooling(),
         ),
         twin=Twin(
             "zero insertion without the shift",

@@ -155,42 +155,106 @@ def toeplitz_1d() -> Theorem:
     )
 
 
-@theorem
-def toeplitz_general() -> Theorem:
-    """Stride, dilation and padding, of any sign, as operations on a Toeplitz matrix."""
-    n, k, s, d, e = sizes("n k s d e")
+def _toeplitz_columns() -> tuple[Part, ...]:
+    """The structure along the rows and the columns."""
+    n, k, s, d = sizes("n k s d")
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     fits = n + p_lo + p_hi >= d * (k - 1) + 1
-    fits_e = e * (n - 1) + 1 + p_lo + p_hi >= d * (k - 1) + 1
     padding = (p_lo, p_hi)
 
     x, w = tensor("x", n), tensor("w", k)
     y = correlate(x, w, stride=s, padding=padding, dilation=d)
     m = conv_length(n, k, s, d, 1, p_lo, p_hi)
-    z = correlate(x, w, stride=s, padding=padding, dilation=d, base_dilation=e)
     padded = tensor("x_padded", n + p_lo + p_hi)
     valid = correlate(padded, w, stride=s, dilation=d)
+    down = build(
+        (m - 1,), lambda i: sigma(n - s, lambda j: entry(y, "x", (i + 1,), (j + s,)) * x[j])
+    )
+    here = build((m - 1,), lambda i: sigma(n - s, lambda j: entry(y, "x", (i,), (j,)) * x[j]))
+    columns = from_entries((m,), x, lambda i, j: entry(valid, "x_padded", i, (j[0] + p_lo,)))
+    return (
+        Part(
+            sentence=(
+                "It is a strided Toeplitz matrix: $A[i+1,j+s] = A[i,j]$ wherever both are "
+                "entries (both sides multiply the first $n-s$ values of $x$):"
+            ),
+            statement=Equal(down, here),
+            hypotheses=(fits,),
+            instance={"n": 7, "k": 3, "s": 2, "d": 1, "p_lo": 1, "p_hi": 3},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "Column $j$ is column $j+p_{lo}$ of the matrix of the same correlation without "
+                "padding on an input of length $n+p_{lo}+p_{hi}$, and zero if there is none:"
+            ),
+            statement=Equal(y, columns),
+            hypotheses=(fits,),
+            instance={"n": 5, "k": 3, "s": 2, "d": 1, "p_lo": 2, "p_hi": -1},
+            wrt="x",
+        ),
+    )
+
+
+def _toeplitz_base_dilation() -> tuple[Part, ...]:
+    """With base dilation."""
+    n, k, s, d, e = sizes("n k s d e")
+    p_lo, p_hi = offset("p_lo"), offset("p_hi")
+    fits_e = e * (n - 1) + 1 + p_lo + p_hi >= d * (k - 1) + 1
+    padding = (p_lo, p_hi)
+
+    x, w = tensor("x", n), tensor("w", k)
+    z = correlate(x, w, stride=s, padding=padding, dilation=d, base_dilation=e)
+    by_taps_e = from_entries(
+        (conv_length(n, k, s, d, e, p_lo, p_hi),),
+        x,
+        lambda i, j: sigma(k, lambda t: w[t].where(eq(e * j[0], s * i[0] + d * t - p_lo))),
+    )
+    spread = tensor("x_spread", e * (n - 1) + 1)
+    dense = correlate(spread, w, stride=s, padding=padding, dilation=d)
+    kept = from_entries(z.shape, x, lambda i, j: entry(dense, "x_spread", i, (e * j[0],)))
+    return (
+        Part(
+            sentence=(
+                "With base dilation $e$ the entries are "
+                "$\\sum_t w[t]\\,[\\,e j = s i + d t - p_{lo}\\,]$:"
+            ),
+            statement=Equal(z, by_taps_e),
+            hypotheses=(fits_e,),
+            instance={"n": 4, "k": 3, "s": 2, "d": 1, "e": 3, "p_lo": 1, "p_hi": 2},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "which is every $e$-th column of the matrix for an input of length $e(n-1)+1$:"
+            ),
+            statement=Equal(z, kept),
+            hypotheses=(fits_e,),
+            instance={"n": 4, "k": 3, "s": 2, "d": 1, "e": 3, "p_lo": 1, "p_hi": 2},
+            wrt="x",
+        ),
+    )
+
+
+@theorem
+def toeplitz_general() -> Theorem:
+    """Stride, dilation and padding, of any sign, as operations on a Toeplitz matrix."""
+    n, k, s, d = sizes("n k s d")
+    p_lo, p_hi = offset("p_lo"), offset("p_hi")
+    fits = n + p_lo + p_hi >= d * (k - 1) + 1
+    padding = (p_lo, p_hi)
+
+    x, w = tensor("x", n), tensor("w", k)
+    y = correlate(x, w, stride=s, padding=padding, dilation=d)
+    m = conv_length(n, k, s, d, 1, p_lo, p_hi)
 
     by_taps = from_entries(
         (m,),
         x,
         lambda i, j: sigma(k, lambda t: w[t].where(eq(j[0], s * i[0] + d * t - p_lo))),
     )
-    by_taps_e = from_entries(
-        (conv_length(n, k, s, d, e, p_lo, p_hi),),
-        x,
-        lambda i, j: sigma(k, lambda t: w[t].where(eq(e * j[0], s * i[0] + d * t - p_lo))),
-    )
     rows = decimate(correlate(x, w, padding=padding, dilation=d), s)
     dilated = correlate(x, zero_insert(w, d), stride=s, padding=padding)
-    down = build(
-        (m - 1,), lambda i: sigma(n - s, lambda j: entry(y, "x", (i + 1,), (j + s,)) * x[j])
-    )
-    here = build((m - 1,), lambda i: sigma(n - s, lambda j: entry(y, "x", (i,), (j,)) * x[j]))
-    columns = from_entries((m,), x, lambda i, j: entry(valid, "x_padded", i, (j[0] + p_lo,)))
-    spread = tensor("x_spread", e * (n - 1) + 1)
-    dense = correlate(spread, w, stride=s, padding=padding, dilation=d)
-    kept = from_entries(z.shape, x, lambda i, j: entry(dense, "x_spread", i, (e * j[0],)))
     swapped = correlate(x, w, stride=s, padding=(p_hi, p_lo), dilation=d)
     sizes_shown = {"n": 6, "k": 3, "s": 3, "d": 2, "p_lo": 1, "p_hi": 4}
 
@@ -229,48 +293,67 @@ def toeplitz_general() -> Theorem:
                 instance=sizes_shown,
                 wrt="x",
             ),
-            Part(
-                sentence=(
-                    "It is a strided Toeplitz matrix: $A[i+1,j+s] = A[i,j]$ wherever both are "
-                    "entries (both sides multiply the first $n-s$ values of $x$):"
-                ),
-                statement=Equal(down, here),
-                hypotheses=(fits,),
-                instance={"n": 7, "k": 3, "s": 2, "d": 1, "p_lo": 1, "p_hi": 3},
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "Column $j$ is column $j+p_{lo}$ of the matrix of the same correlation without "
-                    "padding on an input of length $n+p_{lo}+p_{hi}$, and zero if there is none:"
-                ),
-                statement=Equal(y, columns),
-                hypotheses=(fits,),
-                instance={"n": 5, "k": 3, "s": 2, "d": 1, "p_lo": 2, "p_hi": -1},
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "With base dilation $e$ the entries are "
-                    "$\\sum_t w[t]\\,[\\,e j = s i + d t - p_{lo}\\,]$:"
-                ),
-                statement=Equal(z, by_taps_e),
-                hypotheses=(fits_e,),
-                instance={"n": 4, "k": 3, "s": 2, "d": 1, "e": 3, "p_lo": 1, "p_hi": 2},
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "which is every $e$-th column of the matrix for an input of length $e(n-1)+1$:"
-                ),
-                statement=Equal(z, kept),
-                hypotheses=(fits_e,),
-                instance={"n": 4, "k": 3, "s": 2, "d": 1, "e": 3, "p_lo": 1, "p_hi": 2},
-                wrt="x",
-            ),
+            *_toeplitz_columns(),
+            *_toeplitz_base_dilation(),
         ),
         twin=Twin("the padding in front and behind exchanged", Equal(y, swapped), (fits,)),
         sources=(GUIDE, GRAY, XLA_CONV),
+    )
+
+
+def _separable_parts() -> tuple[Part, ...]:
+    """For a separable kernel."""
+    n, k, s, d, n2, k2, s2, d2 = sizes("n1 k1 s1 d1 n2 k2 s2 d2")
+    p_lo, p_hi, q_lo, q_hi = map(offset, ("p_lo1", "p_hi1", "p_lo2", "p_hi2"))
+    fits = (
+        n + p_lo + p_hi >= d * (k - 1) + 1,
+        n2 + q_lo + q_hi >= d2 * (k2 - 1) + 1,
+    )
+    padding = ((p_lo, p_hi), (q_lo, q_hi))
+
+    x = tensor("x", n, n2)
+    u, v = tensor("u", k), tensor("v", k2)
+    m, m2 = conv_length(n, k, s, d, 1, p_lo, p_hi), conv_length(n2, k2, s2, d2, 1, q_lo, q_hi)
+    outer = build((k, k2), lambda a, b: u[a] * v[b])
+    y_outer = correlate(x, outer, stride=(s, s2), padding=padding, dilation=(d, d2))
+    along_rows = correlate(x, v, stride=s2, padding=(q_lo, q_hi), dilation=d2)
+    one_by_one = permute(
+        correlate(permute(along_rows, (1, 0)), u, stride=s, padding=(p_lo, p_hi), dilation=d),
+        (1, 0),
+    )
+    col = correlate(tensor("x_col", n), u, stride=s, padding=(p_lo, p_hi), dilation=d)
+    row = correlate(tensor("x_row", n2), v, stride=s2, padding=(q_lo, q_hi), dilation=d2)
+    kronecker = from_entries(
+        (m, m2),
+        x,
+        lambda i, j: entry(col, "x_col", (i[0],), (j[0],)) * entry(row, "x_row", (i[1],), (j[1],)),
+    )
+    shown_general = {
+        "n1": 3, "k1": 2, "s1": 2, "d1": 1, "p_lo1": 1, "p_hi1": 0,
+        "n2": 4, "k2": 3, "s2": 1, "d2": 2, "p_lo2": 0, "p_hi2": 2,
+    }  # fmt: skip
+    return (
+        Part(
+            sentence=(
+                "For a separable kernel $w[t,t'] = u[t]\\,v[t']$ the matrix is the Kronecker "
+                "product of the matrices of the axes, "
+                "$A[(i,i'),(j,j')] = A_u[i,j]\\,A_v[i',j']$:"
+            ),
+            statement=Equal(y_outer, kronecker),
+            hypotheses=fits,
+            instance=shown_general,
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "so that the two axes may be correlated one after the other "
+                "($A_u \\otimes A_v = (A_u \\otimes I)(I \\otimes A_v)$):"
+            ),
+            statement=Equal(y_outer, one_by_one),
+            hypotheses=fits,
+            instance=shown_general,
+            wrt="x",
+        ),
     )
 
 
@@ -287,7 +370,6 @@ def toeplitz_2d() -> Theorem:
     padding = ((p_lo, p_hi), (q_lo, q_hi))
 
     x, w = tensor("x", n, n2), tensor("w", k, k2)
-    u, v = tensor("u", k), tensor("v", k2)
     simple = correlate(x, w)
     y = correlate(x, w, stride=(s, s2), padding=padding, dilation=(d, d2))
     m, m2 = conv_length(n, k, s, d, 1, p_lo, p_hi), conv_length(n2, k2, s2, d2, 1, q_lo, q_hi)
@@ -302,20 +384,6 @@ def toeplitz_2d() -> Theorem:
                 eq(j[0], s * i[0] + d * t[0] - p_lo), eq(j[1], s2 * i[1] + d2 * t[1] - q_lo)
             ),
         ),
-    )
-    outer = build((k, k2), lambda a, b: u[a] * v[b])
-    y_outer = correlate(x, outer, stride=(s, s2), padding=padding, dilation=(d, d2))
-    along_rows = correlate(x, v, stride=s2, padding=(q_lo, q_hi), dilation=d2)
-    one_by_one = permute(
-        correlate(permute(along_rows, (1, 0)), u, stride=s, padding=(p_lo, p_hi), dilation=d),
-        (1, 0),
-    )
-    col = correlate(tensor("x_col", n), u, stride=s, padding=(p_lo, p_hi), dilation=d)
-    row = correlate(tensor("x_row", n2), v, stride=s2, padding=(q_lo, q_hi), dilation=d2)
-    kronecker = from_entries(
-        (m, m2),
-        x,
-        lambda i, j: entry(col, "x_col", (i[0],), (j[0],)) * entry(row, "x_row", (i[1],), (j[1],)),
     )
     transposed = from_entries((n - k + 1, n2 - k2 + 1), x, lambda i, j: w[j[1] - i[1], j[0] - i[0]])
     shown = {"n1": 4, "k1": 3, "n2": 5, "k2": 2}
@@ -355,27 +423,7 @@ def toeplitz_2d() -> Theorem:
                 instance=shown_general,
                 wrt="x",
             ),
-            Part(
-                sentence=(
-                    "For a separable kernel $w[t,t'] = u[t]\\,v[t']$ the matrix is the Kronecker "
-                    "product of the matrices of the axes, "
-                    "$A[(i,i'),(j,j')] = A_u[i,j]\\,A_v[i',j']$:"
-                ),
-                statement=Equal(y_outer, kronecker),
-                hypotheses=fits,
-                instance=shown_general,
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "so that the two axes may be correlated one after the other "
-                    "($A_u \\otimes A_v = (A_u \\otimes I)(I \\otimes A_v)$):"
-                ),
-                statement=Equal(y_outer, one_by_one),
-                hypotheses=fits,
-                instance=shown_general,
-                wrt="x",
-            ),
+            *_separable_parts(),
             _three_axes(),
         ),
         twin=Twin("the two kernel axes exchanged", Equal(simple, transposed), plain),

@@ -13,9 +13,8 @@ from derive.theorems.model import Equal, EqualIff, Part, Source, Step, Theorem, 
 from derive.theorems.toeplitz import GRAY, GUIDE, TORCH_CONV, entry, from_entries
 
 
-@theorem
-def toeplitz_channels_groups() -> Theorem:
-    """Channels, groups, depthwise kernels and batches as block matrices."""
+def _batch_parts() -> tuple[Part, ...]:
+    """With a batch."""
     n, k, s, d, c_in, c_out = sizes("n k s d c_in c_out")
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     batch = sizes("b")[0]
@@ -23,12 +22,7 @@ def toeplitz_channels_groups() -> Theorem:
     options: dict[str, Any] = {"stride": s, "padding": (p_lo, p_hi), "dilation": d, "dims": 1}
     m = conv_length(n, k, s, d, 1, p_lo, p_hi)
 
-    x, w = tensor("x", c_in, n), tensor("w", c_out, c_in, k)
-    blocks = from_entries(
-        (c_out, m),
-        x,
-        lambda i, j: sigma(k, lambda t: w[i[0], j[0], t].where(eq(j[1], s * i[1] + d * t - p_lo))),
-    )
+    w = tensor("w", c_out, c_in, k)
     samples = tensor("x", batch, n)
     kernel = tensor("w", k)
     one = correlate(tensor("x_one", n), kernel, **options)
@@ -43,6 +37,43 @@ def toeplitz_channels_groups() -> Theorem:
         (batch, c_out, m),
         stack,
         lambda i, j: entry(one_stack, "x_one", i[1:], j[1:]).where(eq(i[0], j[0])),
+    )
+    shown = {"n": 4, "k": 2, "s": 2, "d": 1, "p_lo": 1, "p_hi": 0, "c_in": 2, "c_out": 3, "b": 2}
+    return (
+        Part(
+            sentence=(
+                "Batch: $I_b \\otimes A$, the same matrix for every sample and nothing "
+                "between samples:"
+            ),
+            statement=Equal(correlate(samples, kernel, **options), many),
+            hypotheses=(fits,),
+            instance=shown,
+            wrt="x",
+        ),
+        Part(
+            sentence="Batch and channels together:",
+            statement=Equal(correlate(stack, w, **options), many_stacks),
+            hypotheses=(fits,),
+            instance=shown,
+            wrt="x",
+        ),
+    )
+
+
+@theorem
+def toeplitz_channels_groups() -> Theorem:
+    """Channels, groups, depthwise kernels and batches as block matrices."""
+    n, k, s, d, c_in, c_out = sizes("n k s d c_in c_out")
+    p_lo, p_hi = offset("p_lo"), offset("p_hi")
+    fits = n + p_lo + p_hi >= d * (k - 1) + 1
+    options: dict[str, Any] = {"stride": s, "padding": (p_lo, p_hi), "dilation": d, "dims": 1}
+    m = conv_length(n, k, s, d, 1, p_lo, p_hi)
+
+    x, w = tensor("x", c_in, n), tensor("w", c_out, c_in, k)
+    blocks = from_entries(
+        (c_out, m),
+        x,
+        lambda i, j: sigma(k, lambda t: w[i[0], j[0], t].where(eq(j[1], s * i[1] + d * t - p_lo))),
     )
     exchanged = from_entries(
         (c_in, m),
@@ -78,23 +109,7 @@ def toeplitz_channels_groups() -> Theorem:
                 wrt="x",
             ),
             *_group_parts(),
-            Part(
-                sentence=(
-                    "Batch: $I_b \\otimes A$, the same matrix for every sample and nothing "
-                    "between samples:"
-                ),
-                statement=Equal(correlate(samples, kernel, **options), many),
-                hypotheses=(fits,),
-                instance=shown,
-                wrt="x",
-            ),
-            Part(
-                sentence="Batch and channels together:",
-                statement=Equal(correlate(stack, w, **options), many_stacks),
-                hypotheses=(fits,),
-                instance=shown,
-                wrt="x",
-            ),
+            *_batch_parts(),
             _groups_2d(),
         ),
         twin=Twin(
@@ -106,9 +121,63 @@ def toeplitz_channels_groups() -> Theorem:
     )
 
 
+def _depthwise_parts() -> tuple[Part, ...]:
+    """Groups of one channel."""
+    n, k, s, d, b, c = sizes("n k s d b c")
+    p_lo, p_hi = offset("p_lo"), offset("p_hi")
+    fits = n + p_lo + p_hi >= d * (k - 1) + 1
+    options: dict[str, Any] = {"stride": s, "padding": (p_lo, p_hi), "dilation": d, "dims": 1}
+    m = conv_length(n, k, s, d, 1, p_lo, p_hi)
+    xc = tensor("x", c, n)
+    depthwise = correlate(xc, tensor("w", c, 1, k), groups=c, **options)
+    diagonal = from_entries(
+        (c, m),
+        xc,
+        lambda i, j: sigma(
+            k,
+            lambda t: tensor("w", c, 1, k)[i[0], 0, t].where(
+                eq(j[1], s * i[1] + d * t - p_lo), eq(i[0], j[0])
+            ),
+        ),
+    )
+    multiplied = correlate(xc, tensor("w", c * b, 1, k), groups=c, **options)
+    columns = from_entries(
+        (c * b, m),
+        xc,
+        lambda i, j: sigma(
+            k,
+            lambda t: tensor("w", c * b, 1, k)[i[0], 0, t].where(
+                eq(j[1], s * i[1] + d * t - p_lo), eq(i[0] // b, j[0])
+            ),
+        ),
+    )
+    shown = {
+        "n": 4, "k": 2, "s": 2, "d": 1, "p_lo": 1, "p_hi": 0, "G": 2, "a": 2, "b": 1, "c": 3,
+    }  # fmt: skip
+    return (
+        Part(
+            sentence="Depthwise ($G = c$ groups of one channel): one Toeplitz matrix for each channel:",
+            statement=Equal(depthwise, diagonal),
+            hypotheses=(fits,),
+            instance={**shown, "c": 2},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "Depthwise with $b$ kernels for each channel: output channel $o$ reads channel "
+                "$\\lfloor o/b \\rfloor$:"
+            ),
+            statement=Equal(multiplied, columns),
+            hypotheses=(fits,),
+            instance={**shown, "c": 2, "b": 3},
+            wrt="x",
+        ),
+    )
+
+
 def _group_parts() -> tuple[Part, ...]:
     """Groups are block diagonal; depthwise kernels, with and without a multiplier."""
-    n, k, s, d, a, b, groups, c = sizes("n k s d a b G c")
+    n, k, s, d, a, b, groups = sizes("n k s d a b G")
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     fits = n + p_lo + p_hi >= d * (k - 1) + 1
     options: dict[str, Any] = {"stride": s, "padding": (p_lo, p_hi), "dilation": d, "dims": 1}
@@ -140,32 +209,10 @@ def _group_parts() -> tuple[Part, ...]:
             ),
         ),
     )
-    xc = tensor("x", c, n)
-    depthwise = correlate(xc, tensor("w", c, 1, k), groups=c, **options)
-    diagonal = from_entries(
-        (c, m),
-        xc,
-        lambda i, j: sigma(
-            k,
-            lambda t: tensor("w", c, 1, k)[i[0], 0, t].where(
-                eq(j[1], s * i[1] + d * t - p_lo), eq(i[0], j[0])
-            ),
-        ),
-    )
-    multiplied = correlate(xc, tensor("w", c * b, 1, k), groups=c, **options)
-    columns = from_entries(
-        (c * b, m),
-        xc,
-        lambda i, j: sigma(
-            k,
-            lambda t: tensor("w", c * b, 1, k)[i[0], 0, t].where(
-                eq(j[1], s * i[1] + d * t - p_lo), eq(i[0] // b, j[0])
-            ),
-        ),
-    )
     shown = {
         "n": 4, "k": 2, "s": 2, "d": 1, "p_lo": 1, "p_hi": 0, "G": 2, "a": 2, "b": 1, "c": 3,
     }  # fmt: skip
+
     return (
         Part(
             sentence=(
@@ -188,23 +235,7 @@ def _group_parts() -> tuple[Part, ...]:
             instance=shown,
             wrt="x",
         ),
-        Part(
-            sentence="Depthwise ($G = c$ groups of one channel): one Toeplitz matrix for each channel:",
-            statement=Equal(depthwise, diagonal),
-            hypotheses=(fits,),
-            instance={**shown, "c": 2},
-            wrt="x",
-        ),
-        Part(
-            sentence=(
-                "Depthwise with $b$ kernels for each channel: output channel $o$ reads channel "
-                "$\\lfloor o/b \\rfloor$:"
-            ),
-            statement=Equal(multiplied, columns),
-            hypotheses=(fits,),
-            instance={**shown, "c": 2, "b": 3},
-            wrt="x",
-        ),
+        *_depthwise_parts(),
     )
 
 
@@ -250,6 +281,53 @@ def _groups_2d() -> Part:
     )  # fmt: skip
 
 
+def _flip_laws() -> tuple[Part, ...]:
+    """Exchange of the operands, reversal of the input, and when the flip does not matter."""
+    n, k, s, d = sizes("n k s d")
+    p_lo, p_hi = offset("p_lo"), offset("p_hi")
+    padding = (p_lo, p_hi)
+    fits = n + p_lo + p_hi >= d * (k - 1) + 1
+    valid = n >= d * (k - 1) + 1
+
+    x, w = tensor("x", n), tensor("w", k)
+    mirrored = flip(correlate(flip(x), w, padding=(p_hi, p_lo), dilation=d))
+    shown = {"n": 5, "k": 3, "s": 2, "d": 1, "p_lo": 2, "p_hi": 1}
+    return (
+        Part(
+            sentence="Convolution is commutative, $x * w = w * x$ (correlation is not):",
+            statement=Equal(convolve(x, w, padding="full"), convolve(w, x, padding="full")),
+            instance={"n": 4, "k": 3},
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "Convolving is correlating the reversed sequence and reversing the result, "
+                "the two paddings exchanged:"
+            ),
+            statement=Equal(convolve(x, w, padding=padding, dilation=d), mirrored),
+            hypotheses=(fits,),
+            instance=shown,
+            wrt="x",
+        ),
+        Part(
+            sentence=(
+                "Correlation and convolution with the same kernel are equal for all $x$ and $w$ "
+                "exactly when the kernel has one tap:"
+            ),
+            statement=EqualIff(
+                correlate(x, w, stride=s, dilation=d),
+                convolve(x, w, stride=s, dilation=d),
+                eq(k, 1),
+                ({"i0": 0, "w.0": 0, "x.0": 0},),
+                ({"s": 2, "d": 1}, {"s": 1, "d": 3}),
+            ),
+            hypotheses=(valid,),
+            instance={"n": 5, "k": 3, "s": 2, "d": 1},
+            wrt="x",
+        ),
+    )
+
+
 @theorem
 def correlate_convolve_flip() -> Theorem:
     """Convolution is correlation with the flipped kernel."""
@@ -257,7 +335,6 @@ def correlate_convolve_flip() -> Theorem:
     p_lo, p_hi = offset("p_lo"), offset("p_hi")
     padding = (p_lo, p_hi)
     fits = n + p_lo + p_hi >= d * (k - 1) + 1
-    valid = n >= d * (k - 1) + 1
 
     x, w = tensor("x", n), tensor("w", k)
     definition = build((n + k - 1,), lambda u: sigma(n, lambda j: x[j] * w[u - j]))
@@ -266,7 +343,6 @@ def correlate_convolve_flip() -> Theorem:
         lambda i: sigma(k, lambda t: w[t] * x[s * i + d * (k - 1 - t) - p_lo]),
     )
     corr = correlate(x, flip(w), stride=s, padding=padding, dilation=d)
-    mirrored = flip(correlate(flip(x), w, padding=(p_hi, p_lo), dilation=d))
     shown = {"n": 5, "k": 3, "s": 2, "d": 1, "p_lo": 2, "p_hi": 1}
 
     return Theorem(
@@ -303,38 +379,7 @@ def correlate_convolve_flip() -> Theorem:
                 instance=shown,
                 wrt="x",
             ),
-            Part(
-                sentence="Convolution is commutative, $x * w = w * x$ (correlation is not):",
-                statement=Equal(convolve(x, w, padding="full"), convolve(w, x, padding="full")),
-                instance={"n": 4, "k": 3},
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "Convolving is correlating the reversed sequence and reversing the result, "
-                    "the two paddings exchanged:"
-                ),
-                statement=Equal(convolve(x, w, padding=padding, dilation=d), mirrored),
-                hypotheses=(fits,),
-                instance=shown,
-                wrt="x",
-            ),
-            Part(
-                sentence=(
-                    "Correlation and convolution with the same kernel are equal for all $x$ and $w$ "
-                    "exactly when the kernel has one tap:"
-                ),
-                statement=EqualIff(
-                    correlate(x, w, stride=s, dilation=d),
-                    convolve(x, w, stride=s, dilation=d),
-                    eq(k, 1),
-                    ({"i0": 0, "w.0": 0, "x.0": 0},),
-                    ({"s": 2, "d": 1}, {"s": 1, "d": 3}),
-                ),
-                hypotheses=(valid,),
-                instance={"n": 5, "k": 3, "s": 2, "d": 1},
-                wrt="x",
-            ),
+            *_flip_laws(),
             *_flip_2d(),
         ),
         twin=Twin(

@@ -24,11 +24,21 @@ def conv(piece: Piece) -> Iterator[Lines]:
         f"group={piece.parameters.get('groups', 1)}",
     ]
     if mode != "zero":
-        yield (_pad(piece.pairs(), MODES[mode]), _node("Conv", plain))
+        yield (_pad(piece.pairs(), MODES[mode]), _node("Conv", [_tensors(piece), *plain]))
         return
-    yield (_node("Conv", [*plain, f"pads={_pads(piece.pairs())}"]),)
+    yield from _padded("Conv", [_tensors(piece), *plain], piece)
+
+
+def _padded(name: str, settings: Sequence[str], piece: Piece) -> Iterator[Lines]:
+    """A node with amounts, and with ``auto_pad``; amounts are attributes, which depend on nothing."""
+    if not any(a.symbols() for pair in piece.pairs() for a in pair):
+        yield (_node(name, [*settings, f"pads={_pads(piece.pairs())}"]),)
     for auto in AUTO:
-        yield (_node("Conv", [*plain, f"auto_pad={auto!r}"]),)
+        yield (_node(name, [*settings, f"auto_pad={auto!r}"]),)
+
+
+def _tensors(piece: Piece) -> str:
+    return "x, kernel, bias" if piece.bias else "x, kernel"
 
 
 def conv_transpose(piece: Piece) -> Iterator[Lines]:
@@ -39,6 +49,7 @@ def conv_transpose(piece: Piece) -> Iterator[Lines]:
         _node(
             "ConvTranspose",
             [
+                _tensors(piece),
                 f"kernel_shape={_list(piece.kernel[2:])}",
                 f"strides={_list(piece.axes('stride'))}",
                 f"dilations={_list(piece.axes('dilation'))}",
@@ -67,9 +78,7 @@ def pool(name: str) -> Callable[[Piece], Iterator[Lines]]:
             settings.append("ceil_mode=1")
         if name == "AveragePool" and piece.parameters.get("count_include_pad", True):
             settings.append("count_include_pad=1")
-        yield (_node(name, [*settings, f"pads={_pads(piece.pairs())}"]),)
-        for auto in AUTO:
-            yield (_node(name, [*settings, f"auto_pad={auto!r}"]),)
+        yield from _padded(name, settings, piece)
 
     return write_pool
 
