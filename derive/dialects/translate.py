@@ -34,7 +34,8 @@ from derive.dialects.program import Program, carry, has_maximum, run, windows
 from derive.dialects.question import layer_shape
 from derive.dialects.request import Asked, ask
 from derive.errors import DeriveError, NotSupported, WrongInput, expect
-from derive.expr import FALSE, Expr, Sym, cond_symbols, holds, lift
+from derive.evaluation import holds
+from derive.expr import FALSE, Expr, Sym, cond_symbols, lift
 from derive.form import Form, tensor
 from derive.symbols import size
 
