@@ -12,12 +12,12 @@ the same ones as the first on the other side, and so on: otherwise no two layers
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from derive.claims.names import Names
-from derive.claims.values import AXES, Op, combined, mapped, turned
+from derive.claims.values import AXES, Op, combined, mapped, once, turned
 from derive.dialects.calls import Call
 from derive.dialects.layer import (
     CANONICAL,
@@ -31,7 +31,7 @@ from derive.dialects.layer import (
 from derive.dialects.registry import Spec, find, layer_of, named, spelled
 from derive.errors import DeriveError, WrongInput
 from derive.expr import FALSE, TRUE, All, Cond, Eq, Expr, Sym, lift
-from derive.form import tensor
+from derive.form import Form, tensor
 from derive.symbols import symbol
 
 MAX_STEPS = 16  # of solving for the lengths of tensors without a declared shape
@@ -344,6 +344,10 @@ def _weight(
 # -- the meaning -----------------------------------------------------------------------------------
 
 
+def _kernel(operand: Operand) -> Callable[[Form], Form]:
+    return lambda w: once(operand.canonical(w))
+
+
 def _composed(layer: Layer, plan: Plan, x: Op, weights: Mapping[str, Op], names: Names) -> Op:
     """The steps of a plan, one after the other, between the framework's layouts."""
     from derive.claims import functions
@@ -352,7 +356,7 @@ def _composed(layer: Layer, plan: Plan, x: Op, weights: Mapping[str, Op], names:
     layout = layer.layout if rank == len(layer.layout) else layer.layout.replace("N", "")
     order = "".join(a for a in CANONICAL[layer.dims] if a in layout)
     kernels = {
-        o.name: combined(o.canonical, mapped(weights[o.name], lambda f: f)) for o in plan.operands
+        o.name: combined(_kernel(o), mapped(weights[o.name], lambda f: f)) for o in plan.operands
     }
     only = plan.shape_only or x.shape_only
     plain = replace(mapped(x, lambda f: f, layout), shape_only="")

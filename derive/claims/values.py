@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from derive.decide.solver import Law
 from derive.expr import Cond, Expr
@@ -75,7 +75,33 @@ def turned(f: Op, wanted: str) -> Op:
     if f.axes == wanted:
         return f
     order = tuple(f.axes.index(a) for a in wanted)
-    return mapped(f, lambda form: permute(form, order), wanted)
+    return mapped(f, lambda form: once(permute(form, order)), wanted)
+
+
+def once(form: Form) -> Form:
+    """Two reorderings of axes as one, or as none where the second undoes the first.
+
+    >>> from derive.form import tensor
+    >>> x = tensor("x", 2, 3, 5)
+    >>> once(permute(permute(x, (1, 2, 0)), (2, 0, 1))).call.operator
+    'tensor'
+    """
+    outer = _order(form)
+    inner = None if outer is None else _order(outer[0])
+    if outer is None or inner is None:
+        return form
+    x, order = inner[0], tuple(inner[1][a] for a in outer[1])
+    made = x if order == tuple(range(x.rank)) else permute(x, order)
+    return made.requiring(*form.requires)
+
+
+def _order(form: Form) -> tuple[Form, tuple[int, ...]] | None:
+    """What a form reorders, and how; None where it is no reordering."""
+    call = form.call
+    if call is None or call.operator != "permute":
+        return None
+    order: Any = dict(call.parameters)["order"]
+    return call.operands[0], tuple(order)
 
 
 def canonical(f: Op) -> Op:

@@ -122,8 +122,10 @@ def solve_shape(
 
 def read(text: str) -> tuple[Assigned, ...]:
     """The statements of a text; a message about what cannot be read speaks of a call."""
+    from derive.dialects.amounts import marked
+
     try:
-        return read_calls(text)
+        return marked(read_calls(text))
     except ClaimError as error:
         said = str(error).replace("reading the claim", "reading the call", 1)
         raise WrongInput(said) from None

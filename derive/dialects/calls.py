@@ -28,9 +28,12 @@ class Name:
 
     name: str
     shape: tuple[Value, ...] | None = None  # as in x[1, 3, n, n]
+    amount: bool = False  # may it be 0, because it stands for a padding?
 
     def __str__(self) -> str:
         return self.name
+
+    __repr__ = __str__
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Sum:
     def __str__(self) -> str:
         left = "" if self.left == 0 and self.sign == "-" else _inner(self.left)
         return f"{left}{self.sign}{_inner(self.right)}"
+
+    __repr__ = __str__
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class Call:
         on = f"({', '.join(applied)})" if applied else ""
         return f"{self.name}({', '.join(shown)}){on}"
 
+    __repr__ = __str__
+
 
 @dataclass(frozen=True)
 class Assigned:
@@ -91,7 +98,7 @@ def show(value: Any) -> str:
     if isinstance(value, str):
         return repr(value)
     if isinstance(value, Fraction):
-        return str(int(value)) if value.denominator == 1 else repr(float(value))
+        return repr(float(value))
     return str(value)
 
 
@@ -229,10 +236,12 @@ class _Reader:
         return Call(self.dotted(node.func), arguments, self.keywords(node), text)
 
     def keywords(self, node: ast.Call) -> tuple[tuple[str, Value], ...]:
-        keywords = []
+        keywords: list[tuple[str, Value]] = []
         for keyword in node.keywords:
             if keyword.arg is None:
                 self.fail(keyword.value, "arguments are written out; ** cannot be read here")
+            if keyword.arg in dict(keywords):
+                self.fail(keyword, f"keyword argument repeated: {keyword.arg}; write it once")
             keywords.append((keyword.arg, self.value(keyword.value)))
         return tuple(keywords)
 
@@ -272,6 +281,10 @@ def _arithmetic(reader: _Reader, node: ast.AST, sign: str, a: Value, b: Value) -
         return int(value) if isinstance(value, int) else value
     sizes = [isinstance(v, (Name, Sum)) or _is_extreme(v) for v in (a, b)]
     if not all(n or size for n, size in zip(numbers, sizes, strict=True)):
+        called = next((v for v in (a, b) if isinstance(v, Call)), None)
+        if called is not None:
+            first = f"give the call a name on a line of its own first: h = {called}"
+            reader.fail(node, f"arithmetic is between numbers and names; {first}")
         reader.fail(node, "arithmetic is between numbers and sizes")
     return Sum(sign, a, b)
 

@@ -28,6 +28,7 @@ from derive.dialects.request import (
     letters_of,
     names_of,
     solved_for,
+    tensor_names,
 )
 from derive.errors import WrongInput
 from derive.expr import FALSE, TRUE, Cond, Expr, eq, lift
@@ -91,6 +92,7 @@ class Run:
     letters: Shape = ()
     entries: Shape | None = None  # what is said of the input's shape, before a layer is asked
     layout: str = ""  # the input's axes, where a later layer told them
+    used: set[str] = field(default_factory=set)  # the names of weights that a call took
     made: int = 0  # how many Input layers there are
     settled: bool = False  # has a layer with axes of its own met the input's?
     guessed: str = ""  # the first call, where that one leaves the axes open
@@ -137,6 +139,11 @@ def run(
         raise WrongInput(
             "reading the program: it applies no layer; write at least one call, as nn.Conv2d(3, 16, 3)"
         )
+    for name in state.weights:
+        if name not in state.used:
+            raise WrongInput(
+                f"--weight {name}: no call of the program takes it; name a tensor that one takes"
+            )
     if state.guessed and not state.settled:
         raise WrongInput(
             f"{state.guessed}: the axes of its input are not known; write a layer that has its own, "
@@ -352,7 +359,7 @@ def _layer(written: Call, source: Value, state: Run) -> Value:
     try:
         if not opened:
             _settle(bind_call(written, state.dialect)[1], source, state)
-        asked = ask(written, shape, state.weights, state.dialect)
+        asked = ask(written, shape, _weights_of(written, state), state.dialect)
         form = shape_form(asked.layer, asked.x, asked.given)
         steps = stages(asked.layer, asked.x, asked.given)
         if any(c == FALSE for c in form.requires):
@@ -383,6 +390,14 @@ def _layer(written: Call, source: Value, state: Run) -> Value:
     value = Value(form.shape, layout, fields)
     state.rows.append(Row(asked.written, value, (asked.x,)))
     return value
+
+
+def _weights_of(written: Call, state: Run) -> dict[str, Sequence[Any]]:
+    """Those of the given tensors that a call takes."""
+    names = tensor_names(*bind_call(written, state.dialect), written)
+    found = {n: shape for n, shape in state.weights.items() if n in names}
+    state.used |= found.keys()
+    return found
 
 
 def _whole_fields(layout: str) -> tuple[tuple[str, Field | None], ...]:

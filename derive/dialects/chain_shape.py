@@ -11,10 +11,10 @@ from derive.dialects.calls import Assigned
 from derive.dialects.chain import Run, Value, run
 from derive.dialects.formula import condition, flattened, plain, tree
 from derive.dialects.lengths import Lengths, lengths_where, preimages
-from derive.dialects.question import Length, axis_name, lengths
+from derive.dialects.question import Length, axis_name, lengths, trivial
 from derive.dialects.request import Shape
 from derive.errors import NotSupported
-from derive.expr import TRUE, Cond, Expr, Sym, all_of, cond_symbols, eq, map_cond
+from derive.expr import Cond, Expr, Sym, all_of, cond_symbols, eq, map_cond
 from derive.symbols import size
 
 
@@ -119,9 +119,11 @@ def _axis(free: Run, found: Run, letter: str, output: Sequence[Any] | None) -> C
     assert start is not None and found.start is not None
     if letter not in start.layout:
         return None
-    n = start.shape[start.layout.index(letter)]
-    e = flattened(last.shape[last.layout.index(letter)])
+    place, at = start.layout.index(letter), last.layout.index(letter)
+    n, e = start.shape[place], flattened(last.shape[at])
     if n.symbol is None or e.symbols() - {n.symbol}:
+        return None
+    if place != at and n.symbol not in e.symbols():  # another axis of that name
         return None
     name = axis_name(letter, len(_spatial(start.layout)))
     bounds = _bounds(free, n.symbol)
@@ -155,11 +157,12 @@ def _goal(value: Expr, layout: str, letter: str, output: Sequence[Any] | None) -
 def _others(free: Run) -> tuple[str, ...]:
     """What the chain needs beside the lengths of its input: of other tensors and names."""
     assert free.start is not None
-    lengths_of_input = {s for n in free.start.shape for s in n.symbols()}
+    start = zip(free.start.layout, free.start.shape, strict=True)
+    lengths_of_input = {s for a, n in start if a in "TDHW" for s in n.symbols()}
     kept = []
     for c in dict.fromkeys(free.requires):
         spoken = cond_symbols(c)
-        if c == TRUE or len(spoken & lengths_of_input) == len(spoken) == 1:
+        if trivial(c) or len(spoken & lengths_of_input) == len(spoken) == 1:
             continue
-        kept.append(condition(c))
+        kept.append(condition(map_cond(c, flattened)))
     return tuple(dict.fromkeys(kept))

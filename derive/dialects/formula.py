@@ -404,7 +404,13 @@ def _bracketed(cond: Cond, kind: type[Cond]) -> str:
 
 
 def _chained(texts: list[str]) -> list[str]:
-    """``a ≥ b`` and ``b ≥ c`` as ``c ≤ b ≤ a``."""
+    """``a ≥ b`` and ``b ≥ c`` as ``c ≤ b ≤ a``, as well as ``b ≤ a`` and ``b ≥ c``."""
+    for first in texts:
+        for second in texts:
+            left, right = first.split(" ≤ "), second.split(" ≥ ")
+            if len(left) == len(right) == 2 and left[0] == right[0]:
+                rest = [t for t in texts if t not in (first, second)]
+                return _chained([f"{right[1]} ≤ {left[0]} ≤ {left[1]}", *rest])
     for first in texts:
         for second in texts:
             left, right = first.split(" ≥ "), second.split(" ≥ ")

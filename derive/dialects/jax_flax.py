@@ -141,7 +141,7 @@ def _check_name(padding: Any, dims: int, e: tuple[Expr, ...]) -> None:
         amounts(padding, *((lift(1),) * dims,) * 4)
     if any(a != 1 for a in e):
         raise WrongInput(
-            f"padding = {padding!r} with input_dilation: JAX refuses it (String padding is not "
+            f"padding = {show(padding)} with input_dilation: JAX refuses it (String padding is not "
             "implemented for transposed convolution using this op); give (low, high) pairs"
         )
 

@@ -99,7 +99,7 @@ def amounts(
         return pairs_of(padding, len(k))
     if padding.upper() not in NAMED:
         raise WrongInput(
-            f"padding = {padding!r}: JAX refuses it (Unrecognized padding type: expected 'VALID', "
+            f"padding = {show(padding)}: JAX refuses it (Unrecognized padding type: expected 'VALID', "
             "'SAME', or 'SAME_LOWER'); give one of them or (low, high) pairs"
         )
     if padding.upper() == "VALID":
@@ -278,7 +278,7 @@ def conv_general_dilated(
         )
     if isinstance(padding, str) and any(a != 1 for a in e):
         raise WrongInput(
-            f"padding = {padding!r} with lhs_dilation: JAX refuses it (String padding is not "
+            f"padding = {show(padding)} with lhs_dilation: JAX refuses it (String padding is not "
             "implemented for transposed convolution using this op); give (low, high) pairs, or use "
             "lax.conv_transpose"
         )
@@ -416,13 +416,13 @@ def transpose_amounts(
         return tuple((K - 1, maximum(K, si) - 1) for K, si in zip(full, s, strict=True))
     if consistent and isinstance(padding, str):
         raise WrongInput(
-            f"padding = {padding!r} with use_consistent_padding: JAX refuses it (Invalid padding "
+            f"padding = {show(padding)} with use_consistent_padding: JAX refuses it (Invalid padding "
             "mode); give 'SAME', 'VALID' or (low, high) pairs"
         )
     if isinstance(padding, str):
         if any(a != 1 for a in s):
             raise WrongInput(
-                f"padding = {padding!r}: lax.conv_transpose knows 'SAME' and 'VALID' (String padding is "
+                f"padding = {show(padding)}: lax.conv_transpose knows 'SAME' and 'VALID' (String padding is "
                 "not implemented for transposed convolution); give one of them or (low, high) pairs"
             )
         return amounts(padding, n, k, s, d)

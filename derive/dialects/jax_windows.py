@@ -83,7 +83,7 @@ def reduce_window(
     named = isinstance(padding, str) and padding.upper() != "VALID"
     if named and window_strides is None:
         raise WrongInput(
-            f"padding = {padding!r} without window_strides: JAX refuses it (operands could not be "
+            f"padding = {show(padding)} without window_strides: JAX refuses it (operands could not be "
             "broadcast together), as its rule for the padding takes the strides as they are given; "
             f"give window_strides=({', '.join(['1'] * dims)}{',' * (dims == 1)})"
         )

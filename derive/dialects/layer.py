@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from derive.dialects.calls import show
 from derive.errors import NotSupported, WrongInput
 from derive.expr import FALSE, TRUE, Cond, Expr, lift
 from derive.form import Form, build, tensor
@@ -245,7 +246,9 @@ def axes(value: Any, dims: int, what: str) -> tuple[Expr, ...]:
 def integer(value: Any, what: str) -> Expr:
     """A number or a size as an expression; :class:`derive.errors.WrongInput` for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, Expr)):
-        raise WrongInput(f"{what} = {value!r}: an integer was expected; give a number or a name")
+        raise WrongInput(
+            f"{what} = {show(value)}: an integer was expected; give a number or a name"
+        )
     return lift(value)
 
 

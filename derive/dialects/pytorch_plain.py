@@ -10,10 +10,21 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from derive.dialects.layer import CANONICAL, Layer, Operand, Plan, Requirement, Shape, integer, step
+from derive.dialects.layer import (
+    CANONICAL,
+    SPATIAL,
+    Layer,
+    Operand,
+    Plan,
+    Requirement,
+    Shape,
+    integer,
+    step,
+)
 from derive.dialects.registry import call
 from derive.errors import NotSupported, WrongInput
 from derive.expr import divides, eq
+from derive.form import Form, build
 
 RANKS = (2, 1, 3, 0)
 NOT_LINEAR = "it is not linear in its input"
@@ -192,7 +203,7 @@ def flatten(dims: int, start_dim: Any = 1, end_dim: Any = -1) -> Layer:
     return Layer(dims, CANONICAL[dims], lambda x, given: plan, output="NC")
 
 
-@call("PyTorch", "nn.Linear", dims=(0,))
+@call("PyTorch", "nn.Linear", dims=(0, 1, 2, 3))
 def linear(
     dims: int,
     in_features: Any,
@@ -201,19 +212,23 @@ def linear(
     device: Any = None,
     dtype: Any = None,
 ) -> Layer:
-    """``torch.nn.Linear`` on an input ``(N, features)``: weights (O, I)."""
+    """``torch.nn.Linear``: a product along the last axis, weights (O, I)."""
     c_in, c_out = integer(in_features, "in_features"), integer(out_features, "out_features")
+    ones = (1,) * dims
+
+    def canonical(w: Form) -> Form:
+        return build((*w.shape, *ones), lambda o, i, *t: w[o, i])
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         message = (
             f"the input has {x[0]} features but in_features = {c_in}; give {c_in} features, or "
             f"in_features={x[0]}"
         )
-        operands = [Operand("weight", "OI", (c_out, c_in))]
+        operands = [Operand("weight", "OI", (c_out, c_in), canonical)]
         if bias:
             operands.append(Operand("bias", "O", (c_out,)))
-        product = step("correlate", weight="weight", dims=0)
+        product = step("correlate", weight="weight", dims=dims)
         fits = Requirement(eq(x[0], c_in), message)
         return Plan((product,), tuple(operands), (fits,), "bias" if bias else "")
 
-    return Layer(dims, CANONICAL[0], plan)
+    return Layer(dims, f"N{SPATIAL[dims]}C", plan, unbatched=True)

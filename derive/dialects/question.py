@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 from derive import shapes
 from derive.dialects.calls import Call
 from derive.dialects.explain import reason, refusal, unread
-from derive.dialects.formula import condition, latex, name_latex, plain, tree
+from derive.dialects.formula import condition, flattened, latex, name_latex, plain, tree
 from derive.dialects.geometry import Reach, Stage, reaches, stages
 from derive.dialects.layer import planned
 from derive.dialects.lengths import Lengths, preimages
@@ -128,7 +128,7 @@ def lengths(shape: Shape) -> tuple[Length, ...]:
 
 def length(n: Expr) -> Length:
     """One length."""
-    return n.constant if n.constant is not None else plain(tree(n))
+    return n.constant if n.constant is not None else plain(tree(flattened(n)))
 
 
 def _output_layout(asked: Asked, rank: int) -> str:
@@ -360,7 +360,7 @@ def _requirements(named: Named) -> tuple[str, ...]:
     }
     named_so = dict.fromkeys(c for c in named.requires if c not in fits)  # SAME always fits
     spoken = [c for c in named_so if cond_symbols(c) & x]
-    kept = [c for c in spoken if c != TRUE and not _trivial(c)]
+    kept = [c for c in spoken if c != TRUE and not trivial(c)]
     for c in tuple(kept):
         if any(d is not c and _follows(c, d) for d in kept):
             kept.remove(c)
@@ -369,10 +369,10 @@ def _requirements(named: Named) -> tuple[str, ...]:
 
 def _follows(c: Cond, other: Cond) -> bool:
     """Does ``other`` say more than ``c``, whatever the sizes are?"""
-    return isinstance(c, Ge) and isinstance(other, Ge) and _trivial(c.expr - other.expr >= 0)
+    return isinstance(c, Ge) and isinstance(other, Ge) and trivial(c.expr - other.expr >= 0)
 
 
-def _trivial(c: Cond) -> bool:
+def trivial(c: Cond) -> bool:
     """Does it follow from the least values of the names?"""
     if c == TRUE:
         return True

@@ -173,6 +173,7 @@ DIALECTS: tuple[Dialect, ...] = (
 )
 CALLS: dict[str, Spec] = {}
 SPELLINGS: dict[str, Spelling] = {}
+FLOATS = re.compile(r"scale|factor|roi|ratio|value")  # parameters that take 2.0 as well as 2
 AMOUNT = re.compile(r"(p|r|pad|padding|output_padding)(_\w+|\d*)")  # names that may be 0
 
 
@@ -352,7 +353,15 @@ def bind(spec: Spec, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> L
         raise WrongInput(_misfit(spec, signature, arguments, keywords, error)) from None
     bound.apply_defaults()
     given = {k: v for k, v in bound.arguments.items() if k != "dims"}
-    return rebuild(spec, given)
+    return rebuild(spec, {k: _whole(v) if FLOATS.search(k) else v for k, v in given.items()})
+
+
+def _whole(value: Any) -> Any:
+    """2.0 as 2: for the parameters that take numbers of both kinds."""
+    if isinstance(value, tuple):
+        return tuple(map(_whole, value))
+    whole = isinstance(value, Fraction) and value.denominator == 1
+    return int(value) if whole else value
 
 
 def named(spec: Spec, keywords: Mapping[str, Any]) -> dict[str, Any]:
@@ -493,14 +502,13 @@ def number(value: Any) -> Any:
     if isinstance(value, Name) and "." in value.name:
         return value  # a framework's constant or function, such as lax.add
     if isinstance(value, Name) and value.shape is None:
-        return offset(value.name) if AMOUNT.fullmatch(value.name) else size(value.name)
+        amount = value.amount or AMOUNT.fullmatch(value.name)
+        return offset(value.name) if amount else size(value.name)
     if isinstance(value, Sum):
         return _sum(value)
     if isinstance(value, Call) and value.name in EXTREMES and len(value.arguments) == 2:
         a, b = map(number, value.arguments)
         return maximum(a, b) if value.name == "max" else minimum(a, b)
-    if isinstance(value, Fraction) and value.denominator == 1:
-        return int(value)
     return value
 
 

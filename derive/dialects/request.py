@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from derive.dialects.calls import Call
+from derive.claims.parse import MAX_LENGTH, MAX_NUMBER
+from derive.dialects.calls import Call, show
 from derive.dialects.calls import Name as Tensor
 from derive.dialects.layer import Layer, fitted, planned
 from derive.dialects.registry import DIALECTS, Spec, find, layer_of, number, spelled
 from derive.errors import WrongInput, expect
-from derive.expr import All, Cond, Eq, Expr, Sym, lift
+from derive.expr import FALSE, All, Cond, Eq, Expr, Sym, eq, lift
 from derive.symbols import size, symbol
 
 Shape = tuple[Expr, ...]
@@ -52,6 +53,10 @@ def parse_shape(text: str, what: str) -> tuple[Any, ...]:
         plain = plain.replace("x", ",")
     from derive.dialects.calls import read_calls
 
+    if any(int(digits) > MAX_NUMBER for digits in re.findall(r"[0-9]+", plain[:MAX_LENGTH])):
+        raise WrongInput(
+            f"{what} {text[:40]}: numbers go up to {MAX_NUMBER}; use a name for a large length"
+        )
     try:
         value = read_calls(f"({plain},)")[-1].value
         found = tuple(number(v) for v in value) if isinstance(value, tuple) else ()
@@ -107,7 +112,7 @@ def ask(
     length for all of them; what is not given gets the names ``N``, ``C_in``, ``H_in`` …
     """
     spec, layer = bind_call(written, dialect)
-    shapes = {**_written_shapes(spec, written), **_weights(layer, weights or {})}
+    shapes = {**_written_shapes(spec, written), **_weights(spec, layer, written, weights or {})}
     first = shapes.pop(spec.tensors[0], None) if spec.tensors else None
     if written.on and isinstance(written.on[0], Tensor) and written.on[0].shape is not None:
         first = tuple(lift(number(v)) for v in written.on[0].shape)
@@ -125,7 +130,46 @@ def ask(
         full = letters
     else:
         full, letters = complete(layer, entries, letters)
-    return Asked(str(spelled(written)), spec, layer, channels(layer, full, given), letters, given)
+    x_shape = channels(layer, full, given)
+    _no_clash(written, layer, entries, letters, given)
+    _fitting(layer, x_shape, given, shapes)
+    return Asked(str(spelled(written)), spec, layer, x_shape, letters, given)
+
+
+def _no_clash(
+    written: Call, layer: Layer, entries: Shape | None, letters: Shape, given: Mapping[str, Shape]
+) -> None:
+    """Refuse names in a call that the axes have too, unless the input says that it means these."""
+    said = {n.symbol.name for n in entries or () if n.symbol is not None}
+    axes = {n.symbol.name for n in letters if n.symbol is not None}
+    axes |= {name.replace("_in", "_out") for name in axes if name.endswith("_in")}
+    used = {s.name for v in (layer.arguments, given) for s in _symbols(tuple(v.values()))}
+    for name in sorted((used & axes) - said):
+        raise WrongInput(
+            f"{show(spelled(written))}: {name} is the name of an axis here; choose another name, as k"
+            + ("" if name.endswith("_out") else ", or say with --input where the input has it")
+        )
+
+
+def _symbols(value: Any) -> set[Sym]:
+    """The sizes in an argument."""
+    if isinstance(value, tuple):
+        return {s for v in value for s in _symbols(v)}
+    return set(value.symbols()) if isinstance(value, Expr) else set()
+
+
+def _fitting(
+    layer: Layer, x: Shape, given: Mapping[str, Shape], said: Mapping[str, Shape]
+) -> None:
+    """Refuse tensors of another shape than the call needs."""
+    for o in planned(layer, x, given).operands if said else ():
+        shape = said.get(o.name, o.shape)
+        pairs = zip(shape, o.shape, strict=False)
+        if len(shape) != len(o.shape) or any(eq(a, b) == FALSE for a, b in pairs):
+            shown, needed = (", ".join(map(str, s)) for s in (shape, o.shape))
+            raise WrongInput(
+                f"{layer.name}: {o.name} has the shape ({shown}) but ({needed}) is needed; give that"
+            )
 
 
 def names_of(layer: Layer) -> Shape:
@@ -148,10 +192,12 @@ def complete(layer: Layer, entries: Shape, letters: Shape) -> tuple[Shape, Shape
             next(spatial) if a in "TDHW" else v for v, a in zip(letters, layer.layout, strict=True)
         ), letters
     ranks = f"{rank}" + (f", {rank - 1} (no batch)" if layer.unbatched else "")
+    alone = f", or the {layer.dims} spatial lengths alone" if layer.dims > 1 else ""
+    alone = ", or the spatial length alone" if layer.dims == 1 else alone
+    axes = "1 axis" if len(entries) == 1 else f"{len(entries)} axes"
     raise WrongInput(
-        f"{layer.name}: the input ({', '.join(map(str, entries))}) has {len(entries)} axes; give "
-        f"{ranks} in the order {layer.layout}, or the {layer.dims} spatial "
-        f"length{'s' if layer.dims > 1 else ''} alone"
+        f"{layer.name}: the input ({', '.join(map(str, entries))}) has {axes}; give {ranks} in the "
+        f"order {layer.layout}{alone}"
     )
 
 
@@ -193,32 +239,48 @@ def solved_for(unknown: Sym, conds: Iterable[Cond]) -> Expr | None:
 
 def _written_shapes(spec: Spec, written: Call) -> dict[str, Shape]:
     """Shapes written beside names: ``F.conv2d(x[1, 3, 28, 28], w[16, 3, 3, 3])``."""
+    return {
+        name: tuple(lift(number(v)) for v in value.shape)
+        for name, value in _tensors(spec, written).items()
+        if value.shape is not None
+    }
+
+
+def _tensors(spec: Spec, written: Call) -> dict[str, Tensor]:
+    """The names that a functional call has in the place of tensors, by parameter."""
     import inspect
 
     meant = spelled(written)
     parameters = [p for p in inspect.signature(spec.meaning).parameters if p != "dims"]
     bound = {**dict(zip(parameters, meant.arguments, strict=False)), **dict(meant.keywords)}
-    return {
-        name: tuple(lift(number(v)) for v in bound[name].shape)  # type: ignore[union-attr]
-        for name in spec.tensors
-        if isinstance(bound.get(name), Tensor) and bound[name].shape is not None  # type: ignore[union-attr]
-    }
+    return {p: v for p in spec.tensors if isinstance(v := bound.get(p), Tensor)}
 
 
-def _weights(layer: Layer, weights: Mapping[str, Sequence[Any]]) -> dict[str, Shape]:
-    found = {}
+def tensor_names(spec: Spec, layer: Layer, written: Call) -> dict[str, str]:
+    """The parameters that take tensors beside the input, by all that they may be called: their own
+    name, what the call writes there, and nothing for the first.
+    """
+    names = {v.name: p for p, v in _tensors(spec, written).items() if p in layer.tensors}
+    first = {"": layer.tensors[0]} if layer.tensors else {}
+    return {**first, **names, **{p: p for p in layer.tensors}}
+
+
+def _weights(
+    spec: Spec, layer: Layer, written: Call, weights: Mapping[str, Sequence[Any]]
+) -> dict[str, Shape]:
+    found: dict[str, Shape] = {}
+    known, names = layer.tensors, tensor_names(spec, layer, written)
     for name, shape in weights.items():
-        known = layer.tensors
-        if name == "" and known:
-            found[known[0]] = tuple(map(lift, shape))
-        elif name in known:
-            found[name] = tuple(map(lift, shape))
-        else:
+        parameter = names.get(name)
+        if parameter is None:
             raise WrongInput(
                 f"--weight {name or ','.join(map(str, shape))}: {layer.name} takes "
                 f"{'the tensors ' + ', '.join(known) if known else 'no tensors beside its input'}; "
                 + ("name one of them, as NAME=SHAPE" if known else "leave --weight out")
             )
+        if parameter in found:
+            raise WrongInput(f"--weight {name}: {parameter} is given twice; give it once")
+        found[parameter] = tuple(map(lift, shape))
     return found
 
 

@@ -19,7 +19,7 @@ from derive.dialects.calls import Name as Tensor
 from derive.dialects.chain import Run, run
 from derive.dialects.formula import condition, flattened
 from derive.dialects.question import axis_name
-from derive.dialects.registry import AMOUNT
+from derive.dialects.request import solved_for
 from derive.errors import NotSupported, WrongInput
 from derive.evaluation import holds
 from derive.expr import (
@@ -91,6 +91,11 @@ def solve(
         WrongInput: where nothing is asked, or a name has no place.
         NotSupported: where too many choices are asked at once.
     """
+    if scale is not None and x is not None:
+        raise WrongInput(
+            "--scale --input: a scale is asked of every input length; leave --input out, or ask for "
+            "--output"
+        )
     if (scale is None) == (output is None):
         raise WrongInput("--solve: nothing is asked; give either --output or --scale (one of them)")
     if scale is None and x is None:
@@ -99,7 +104,7 @@ def solve(
     goals = _goals(state, x, output, scale)
     lengths_of_input = {s for n in state.letters for s in n.symbols()}
     unknown = _unknowns(state, goals, lengths_of_input, statements)
-    found = _ranges(unknown, ranges or {})
+    found = _ranges(unknown, ranges or {}, [c for g in goals for c in g])
     fixed = _to_fix([c for g in goals for c in g], unknown, lengths_of_input, found)
     families, points, more = _families(goals, unknown, fixed, found, lengths_of_input)
     confirmed = [p for p in points if _accepted(statements, unknown, p, weights, dialect)]
@@ -143,7 +148,26 @@ def _goals(
         found.append((all_of(*conds), wanted))
     if not found:
         raise WrongInput("--solve: the output has no spatial axis; ask about a call that has one")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys((*found, *_other_goals(state, output))))
+
+
+def _other_goals(state: Run, output: Sequence[Any] | None) -> list[Goal]:
+    """What a whole shape says of batch and channels, unless they are those of an input that is not
+    said.
+    """
+    last, start = state.rows[-1].value, state.start
+    assert start is not None
+    if output is None or len(output) != len(last.layout):
+        return []
+    unsaid = {s for n in start.shape for s in n.symbols()} & {
+        s for n in state.letters for s in n.symbols()
+    }
+    needs = all_of(*(c for c in state.requires if not cond_symbols(c) & unsaid))
+    return [
+        (needs, eq(e, lift(wanted)))
+        for e, a, wanted in zip(last.shape, last.layout, output, strict=True)
+        if a not in "TDHW" and not e.symbols() & unsaid
+    ]
 
 
 def _target(output: Sequence[Any], layout: str, position: int, letter: str) -> Any:
@@ -188,7 +212,7 @@ def names_in(value: Any) -> Iterator[str]:
 
 
 def _ranges(
-    unknown: Iterable[Sym], given: Mapping[str, tuple[int, int]]
+    unknown: Iterable[Sym], given: Mapping[str, tuple[int, int]], conds: Sequence[Cond]
 ) -> dict[Sym, tuple[int, int]]:
     names = {s.name for s in unknown}
     for name in given:
@@ -197,9 +221,14 @@ def _ranges(
                 f"--range {name}: {name} is not among the unknowns ({', '.join(sorted(names))}); "
                 "give a range for one of these"
             )
-    return {
-        s: given.get(s.name, (0 if AMOUNT.fullmatch(s.name) else 1, DEFAULT_TOP)) for s in unknown
-    }
+    return {s: given.get(s.name) or _default_range(s, conds) for s in unknown}
+
+
+def _default_range(s: Sym, conds: Sequence[Cond]) -> tuple[int, int]:
+    """From the least value on, further than usual where an equation says what the name is."""
+    said = solved_for(s, conds)
+    value = None if said is None else said.constant
+    return 0 if s.minimum is None else s.minimum, max(DEFAULT_TOP, value or 0)
 
 
 def _to_fix(

@@ -197,7 +197,7 @@ def axis(suffix: str = "") -> Axis:
     Source: Dumoulin & Visin 2016, with base dilation.
 
     >>> print(axis("1").fits)
-    e1*n1 + d1 + p_hi1 + p_lo1 >= d1*k1 + e1
+    e1*(n1 - 1) + p_hi1 + p_lo1 >= d1*(k1 - 1)
     """
     n, k, s, d, e = (size(name + suffix) for name in ("n", "k", "s", "d", "e"))
     return Axis(n, k, s, d, e, offset("p_lo" + suffix), offset("p_hi" + suffix))

@@ -150,4 +150,4 @@ def linear(rng: Random, dims: int) -> Drawn:
     }
     if rng.random() < 0.5:
         arguments["bias"] = rng.random() < 0.5
-    return Drawn(arguments, (rng.randint(1, 3), features))
+    return Drawn(arguments, (rng.randint(1, 3), *lengths(rng, dims), features))
