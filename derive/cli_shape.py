@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -38,12 +38,15 @@ default, 0..8 for paddings).
 --json prints one object; "kind" says which keys it has. Lengths are ints, or text
 where a size is not a number; what does not apply is null.
   kind "layer"      call, dialect, layout, output_layout, input, output,
-                    weights (list of name, axes, shape), axes, requires, notes
+                    weights (list of name, axes, shape), axes, requires, notes,
+                    defaults (of parameters that were left out)
     axes            axis, input, output, formula, latex, numbers, reason, target,
                     inverse, inverse_text, unread, output_padding
   kind "chain"      layout, output_layout, input, output, layers (list of call,
                     output, fields), axes, requires
-    fields          axis, size (the receptive field), jump, offset
+    fields          axis, size (the receptive field: how many input samples an output
+                    spans), jump (how far apart the fields of neighbours are), offset
+                    (where the middle of the field of output 0 lies, from input 0)
     axes            axis, formula, defined, returns, target, inverse
   kind "program"    values (list of name, shape, axes): of lines with more than layers
   kind "solutions"  question, names, ranges, solutions, more, refused, bounded,
@@ -73,9 +76,9 @@ Exit code: 0, or 2 for wrong input.
 @click.option(
     "--scale", metavar="FACTOR", help="Find the names for which every length changes by 2, 1/2, …."
 )
-@click.option("--text", "style", flag_value="text", default="text", help="Text (the default).")
-@click.option("--json", "style", flag_value="json", help="All that is known, as JSON.")
-@click.option("--latex", "style", flag_value="latex", help="LaTeX.")
+@click.option("--text", "styles", flag_value="text", multiple=True, help="Text (the default).")
+@click.option("--json", "styles", flag_value="json", multiple=True, help="All, as JSON.")
+@click.option("--latex", "styles", flag_value="latex", multiple=True, help="LaTeX.")
 @click.option("--calls", is_flag=True, help="List the calls that are known, and nothing else.")
 def shape_command(
     call: str | None,
@@ -86,11 +89,18 @@ def shape_command(
     solve: bool,
     ranges: tuple[str, ...],
     scale: str | None,
-    style: str,
+    styles: tuple[str, ...],
     calls: bool,
 ) -> int:
     """The output shape of CALL: formula, value, reason, and all inputs that give it."""
+    style = _style(styles)
     if calls:
+        beside = next((v for v in (call, x, output, dialect, scale, *weights, *ranges) if v), None)
+        if beside is not None or solve or styles:
+            raise WrongInput(
+                f"--calls: it lists the calls and takes nothing beside it ({beside or 'an option'}); "
+                "leave that out"
+            )
         from derive.dialects.registry import CALLS, load
 
         load()
@@ -105,12 +115,12 @@ def shape_command(
         )
     if call == "-":
         call = sys.stdin.read()
-    others = dict(_weight(w) for w in weights)
+    others = _once([_weight(w) for w in weights], "weight")
     from derive.dialects.ask import shape, solve_shape
 
     answer: Any
     if solve or scale is not None:
-        bounds = dict(_range(r) for r in ranges)
+        bounds = _once([_range(r) for r in ranges], "range")
         answer = solve_shape(call, x, output, scale, bounds, others, dialect)
     else:
         try:
@@ -143,7 +153,9 @@ def _program(text: str, style: str) -> str | None:
         values = [{"name": n, "shape": list(s), "axes": a or None} for n, s, a in found]
         return json.dumps({"kind": "program", "values": values}, indent=2, ensure_ascii=False)
     width = max((len(name) for name, _, _ in found), default=0)
-    lines = [f"{name:<{width}}  ({', '.join(shape)}) {axes}".rstrip() for name, shape, axes in found]
+    lines = [
+        f"{name:<{width}}  ({', '.join(shape)}) {axes}".rstrip() for name, shape, axes in found
+    ]
     return "\n".join(lines) or None
 
 
@@ -157,9 +169,32 @@ def _written(answer: Any, style: str) -> str:
     return answers.latex(answer) if style == "latex" else answers.text(answer)
 
 
+def _style(styles: tuple[str, ...]) -> str:
+    """The only one of the styles that were asked for."""
+    first, *others = dict.fromkeys(styles) or ("text",)
+    if others:
+        raise WrongInput(f"--{first} --{others[0]}: these are two answers; give one of them")
+    return first
+
+
+Given = TypeVar("Given")
+
+
+def _once(pairs: list[tuple[str, Given]], option: str) -> dict[str, Given]:
+    """The values by name, each of which is given once."""
+    found: dict[str, Given] = {}
+    for name, value in pairs:
+        if name in found:
+            raise WrongInput(f"--{option} {name or value}: it is given twice; give it once")
+        found[name] = value
+    return found
+
+
 def _weight(text: str) -> tuple[str, str]:
     """``w=16,3,3,3`` or ``16,3,3,3``."""
     name, equals, shape = text.partition("=")
+    if equals and not name.strip():
+        raise WrongInput(f"--weight {text}: there is no name before =; write NAME=SHAPE or SHAPE")
     return (name.strip(), shape) if equals else ("", text)
 
 

@@ -119,6 +119,7 @@ def test_a_table() -> None:
         "  defined  for all H_in ≥ 3",
         "  returns  to its input length for no H_in",
         "  inverse  7 comes from H_in = 27 to 30",
+        "  and      W_out likewise",
     ]
     assert r"nn.Conv2d(3, 16, 3, stride=2, padding=1) & (1, 16, 14, 14) & 3 & 2 & 0 \\" in latex(
         chain(call, "1,3,28,28")

@@ -379,7 +379,6 @@ def test_text() -> None:
             "returns to 28 with output padding 1"
         ),
         "  and      W_out likewise",
-        "  needs    H_in + 2·padding ≥ dilation·(kernel_size − 1) + 1",
     ]
 
 

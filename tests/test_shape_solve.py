@@ -122,7 +122,8 @@ def test_several_axes_are_asked_together() -> None:
     ("given", "message"),
     [
         ({"call": CONV}, "nothing is asked; give either --output or --scale"),
-        ({"call": CONV, "output": 3, "scale": 2}, "nothing is asked; give either"),
+        ({"call": CONV, "output": 3, "scale": 2}, "these are two questions; give one of them"),
+        ({"call": CONV, "input": 3, "scale": 2}, "every input length; leave --input out"),
         ({"call": CONV, "output": 3}, "there is no input; give --input too"),
         ({"call": "nn.Conv1d(1, 1, 3)", "scale": 2}, "no name in the call has an effect"),
         ({"call": CONV, "scale": 2, "ranges": {"q": (1, 2)}}, "q is not among the unknowns"),

@@ -17,7 +17,7 @@ from derive.decide.solver import Answer, Law, ask
 from derive.decide.verdict import Proved
 from derive.errors import DeriveError
 from derive.evaluation import holds
-from derive.expr import Cond, Expr, Sym, all_of, eq, subst_cond
+from derive.expr import Cond, Expr, Sym, all_of, cond_symbols, eq, subst_cond
 from derive.form import Form, substitute, tensor
 from derive.operators import crop
 
@@ -120,7 +120,8 @@ def _differ_early(
     one: Form, other: Form, length: Sym, facts: Sequence[Cond], laws: Sequence[Law]
 ) -> bool:
     """Where the length is the only size: are the two unequal at one of the first lengths?"""
-    if {*one.sizes(), *other.sizes()} - {length}:
+    of_laws = {s for law in laws for s in cond_symbols(law.cond) - set(law.parameters)}
+    if {*one.sizes(), *other.sizes(), *cond_symbols(all_of(*facts)), *of_laws} - {length}:
         return False
     points = ({length.name: v} for v in range(1, 2 * STARTS[-1]))
     allowed = [at for at in points if holds(all_of(*facts), at)][:LOOKED]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -41,17 +42,21 @@ def _layer_lines(a: LayerShape) -> list[str]:
     lines.append("")
     for axes in grouped(a.axes):
         lines += _axis_lines(axes)
+    lines += [_entry("with", f"{d}, as it is not given") for d in a.defaults]
     if a.requires:
         lines.append(_entry("needs", "; ".join(_one_axis(a.requires, a.axes))))
     return [*lines, *(_entry("but", note) for note in a.notes)]
 
 
-def _one_axis(requires: Sequence[str], axes: Sequence[AxisShape]) -> list[str]:
+def _one_axis(
+    requires: Sequence[str], axes: Sequence[AxisShape] | Sequence[ChainAxis]
+) -> list[str]:
     """Of conditions that say the same of every axis, the first."""
     names = [x.axis for x in axes]
     kept: list[str] = []
+    pairs = [(b, a) for b in names for a in names if a != b]
     for r in requires:
-        alike = (r.replace(f"{b}_in", f"{a}_in") for b in names for a in names if a != b)
+        alike = (re.sub(rf"\b{b}(?=_)|(?<=_){b}\b", a, r) for b, a in pairs)
         if not any(other in kept for other in alike):
             kept.append(r)
     return kept
@@ -130,10 +135,13 @@ def _chain_lines(a: ChainShape) -> list[str]:
         field, jump, offset = fields_of(r)
         lines.append(f"{row}{field:>7}  {jump:>5}  {offset:>6}".rstrip())
     lines.append("")
-    for axis in _alike_axes(a.axes):
-        lines += [axis.formula, *_chain_axis(axis)]
+    for first, *others in _alike_axes(a.axes):
+        lines += [first.formula, *_chain_axis(first)]
+        if others:
+            names = ", ".join(f"{b.axis}_out" for b in others)
+            lines.append(_entry("and", f"{names} likewise"))
     if a.requires:
-        lines.append(_entry("needs", "; ".join(a.requires)))
+        lines.append(_entry("needs", "; ".join(_one_axis(a.requires, a.axes))))
     return lines
 
 
@@ -155,18 +163,14 @@ def fields_of(r: ChainRow) -> tuple[str, str, str]:
     return field, jump, offset
 
 
-def _alike_axes(axes: Sequence[ChainAxis]) -> list[ChainAxis]:
-    kept: list[ChainAxis] = []
-    for a in axes:
-        bare = [
-            str((b.formula, str(b.defined), str(b.returns), b.target, str(b.inverse))).replace(
-                f"{b.axis}_", "_"
-            )
-            for b in (a, *kept)
-        ]
-        if bare[0] not in bare[1:]:
-            kept.append(a)
-    return kept
+def _alike_axes(axes: Sequence[ChainAxis]) -> list[tuple[ChainAxis, ...]]:
+    """Axes of which everything is the same, together."""
+    kept: dict[str, tuple[ChainAxis, ...]] = {}
+    for b in axes:
+        said = str((b.formula, str(b.defined), str(b.returns), b.target, str(b.inverse)))
+        bare = said.replace(f"{b.axis}_", "_")
+        kept[bare] = (*kept.get(bare, ()), b)
+    return list(kept.values())
 
 
 def _chain_axis(a: ChainAxis) -> list[str]:
@@ -227,7 +231,9 @@ def latex(answer: Answer) -> str:
             for i, r in enumerate(answer.layers)
         ]
         head = ("", "layer", "output", "field", "jump", "offset")
-        lines = [line for a in _alike_axes(answer.axes) for line in (a.formula, *_chain_axis(a))]
+        lines = [
+            line for a, *_ in _alike_axes(answer.axes) for line in (a.formula, *_chain_axis(a))
+        ]
         return _tabular("rllrrr", head, rows) + "\n" + _paragraph(lines)
     points = [tuple(map(str, p)) for p in answer.solutions]
     families = [_family(f.fixed, f.condition) for f in answer.families]
@@ -309,6 +315,7 @@ def _layer_dict(a: LayerShape) -> dict[str, Any]:
         ],
         "requires": list(a.requires),
         "notes": list(a.notes),
+        "defaults": list(a.defaults),
     }
 
 

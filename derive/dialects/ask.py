@@ -154,7 +154,7 @@ def _weights(given: Mapping[str, Sizes] | None) -> dict[str, tuple[Any, ...]]:
 def _check_ranges(given: Mapping[str, Any]) -> None:
     expect(given, Mapping, "ranges", "ranges by name were expected; give them, as {'k': (1, 5)}")
     for name, ends in given.items():
-        whole = isinstance(ends, (tuple, list)) and all(isinstance(v, int) for v in ends)
+        whole = isinstance(ends, (tuple, list)) and all(type(v) is int for v in ends)
         if not whole or len(ends) != 2 or ends[0] > ends[1]:
             raise WrongInput(
                 f"ranges: {name} = {shown(ends)}: this is no range; give its first and its last "

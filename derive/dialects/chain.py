@@ -27,6 +27,7 @@ from derive.dialects.request import (
     complete,
     letters_of,
     names_of,
+    no_clash,
     solved_for,
     tensor_names,
 )
@@ -360,6 +361,8 @@ def _layer(written: Call, source: Value, state: Run) -> Value:
         if not opened:
             _settle(bind_call(written, state.dialect)[1], source, state)
         asked = ask(written, shape, _weights_of(written, state), state.dialect)
+        if not opened:
+            no_clash(written, asked.layer, state.entries, state.letters, asked.given)
         form = shape_form(asked.layer, asked.x, asked.given)
         steps = stages(asked.layer, asked.x, asked.given)
         if any(c == FALSE for c in form.requires):

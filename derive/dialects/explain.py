@@ -154,6 +154,7 @@ def _short(r: Reach) -> str:
 def _says(asked: Asked, steps: Sequence[Stage], position: int, r: Reach) -> str:
     """What the framework says itself; JAX does not refuse the call."""
     dialect, name = asked.layer.dialect, asked.layer.name
+    kind = ""
     if r.kind == "window":
         spatial = range(asked.layer.dims)
         every = [(reaches(steps, a, asked.layer.dims) or (r,))[0] for a in spatial]
@@ -165,7 +166,11 @@ def _says(asked: Asked, steps: Sequence[Stage], position: int, r: Reach) -> str:
         text = words.short_window(dialect, name, kind, padded, spans, position, int(r.m))
     else:
         text = words.short_scatter(dialect) if r.kind == "scatter" else ""
-    return f" ({dialect} says: {text})" if text else ""
+    said = f" ({dialect} says: {text})" if text else ""
+    graph = dialect == "TensorFlow" or (dialect == "Keras" and kind == "pool")
+    if r.kind == "window" and r.m == 0 and graph:
+        said += " in a graph; without one it may not refuse, but derive asks for one position at least"
+    return said
 
 
 def _remedy(r: Reach) -> str:

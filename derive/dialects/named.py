@@ -13,13 +13,14 @@ from typing import Any
 
 from derive.dialects.geometry import Stage, stages
 from derive.dialects.layer import Layer, outline
-from derive.dialects.registry import AMOUNT, rebuild
+from derive.dialects.registry import AMOUNT, Spec, rebuild
 from derive.dialects.request import Asked, Shape, channels
 from derive.errors import DeriveError
 from derive.expr import Cond, Expr, Sym, lift
 from derive.form import Form, tensor
 from derive.symbols import symbol
 
+STRIDES, KERNELS = ("stride", "strides"), ("kernel_size", "pool_size", "ksize", "window_shape")
 TRIED = (1, 2, 3, 5, 8, 13, 28, 57, 224)
 
 
@@ -33,6 +34,7 @@ class Named:
     given: Mapping[str, Shape]
     shape: Shape
     requires: tuple[Cond, ...]
+    defaults: tuple[tuple[str, str], ...] = ()  # a parameter that was left out, and the one it is
 
     def stages(self) -> tuple[Stage, ...]:
         """The steps with the shapes between them."""
@@ -47,18 +49,55 @@ def shape_form(layer: Layer, x: Shape, given: Mapping[str, Shape]) -> Form:
 
 def with_names(asked: Asked) -> Named:
     """The call with as many names as its rules allow."""
+    defaults = _defaults(asked)
+    if not defaults:
+        return _best(asked)
+    filled = {p: asked.layer.arguments[of] for p, of in defaults}
+    layer = rebuild(_spec(asked), {**asked.layer.arguments, **filled})
+    found = _best(replace(asked, layer=layer), tuple(filled))
+    return replace(found, defaults=defaults if filled.keys() <= _named_in(found) else ())
+
+
+def _named_in(found: Named) -> set[str]:
+    return {s.name.partition("[")[0] for s in found.values}
+
+
+def _spec(asked: Asked) -> Spec:
+    return replace(asked.spec, dims=asked.layer.dims, ranks=())
+
+
+def _defaults(asked: Asked) -> tuple[tuple[str, str], ...]:
+    """Strides that were left out where they are then the kernel's lengths, whatever these are."""
+    given = asked.layer.arguments
+    for stride in STRIDES:
+        for kernel in KERNELS:
+            if given.get(stride, 0) not in (None, ()) or given.get(kernel) is None:
+                continue
+            k = symbol(kernel, 1)
+            try:
+                layers = [rebuild(_spec(asked), {**given, kernel: k, stride: s}) for s in (None, k)]
+                left, right = (shape_form(v, asked.letters, asked.given) for v in layers)
+            except (DeriveError, TypeError, ZeroDivisionError):
+                continue
+            if left.shape == right.shape:
+                return ((stride, kernel),)
+    return ()
+
+
+def _best(asked: Asked, filled: tuple[str, ...] = ()) -> Named:
+    """The call with as many names as its rules allow; all that is ``filled`` gets names."""
     wanted = [
         p
         for p, v in asked.layer.arguments.items()
-        if p not in asked.spec.tensors and _has(v) and not _only(asked, p)
+        if p in filled or p not in asked.spec.tensors and _has(v) and not _only(asked, p)
     ]
-    everything = _with(asked, wanted)
+    everything = _with(asked, wanted, filled)
     if everything is not None:
         return everything
     kept: list[str] = []
-    best = _with(asked, kept)
+    best = _with(asked, kept, filled)
     for name in wanted:
-        found = _with(asked, [*kept, name])
+        found = _with(asked, [*kept, name], filled)
         if found is not None:
             kept, best = [*kept, name], found
     if best is None:  # not even with a name for the input: everything as it was asked
@@ -96,11 +135,11 @@ def _has(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _with(asked: Asked, names: Iterable[str]) -> Named | None:
+def _with(asked: Asked, names: Iterable[str], filled: tuple[str, ...]) -> Named | None:
     values: dict[Sym, Expr] = {}
     arguments = dict(asked.layer.arguments)
     for name in names:
-        arguments[name] = _named(name, arguments[name], values)
+        arguments[name] = _named(name, arguments[name], values, name in filled)
     given = {t: _tensor(t, shape, values) for t, shape in asked.given.items()}
     spec = replace(asked.spec, dims=asked.layer.dims, ranks=())
     try:
@@ -114,25 +153,28 @@ def _with(asked: Asked, names: Iterable[str]) -> Named | None:
     return Named(layer, values, x, given, form.shape, form.requires)
 
 
-def _named(name: str, value: Any, values: dict[Sym, Expr]) -> Any:
+def _named(name: str, value: Any, values: dict[Sym, Expr], filled: bool = False) -> Any:
     if isinstance(value, tuple):
         flat = list(_numbers(value))
         if len(flat) > 1 and len(set(flat)) == 1:  # alike along all axes: one name
-            return _alike(name, value, values)
+            return _alike(name, value, values, filled)
         if len(value) == 1:
-            return (_named(name, value[0], values),)
-        return tuple(_named(f"{name}[{i}]", v, values) for i, v in enumerate(value))
-    if not isinstance(value, int) or isinstance(value, bool):
+            return (_named(name, value[0], values, filled),)
+        return tuple(_named(f"{name}[{i}]", v, values, filled) for i, v in enumerate(value))
+    if filled and isinstance(value, Expr):
+        e = symbol(name, 1)
+    elif not isinstance(value, int) or isinstance(value, bool):
         return value
-    e = symbol(name, _least(name, value))
+    else:
+        e = symbol(name, _least(name, value))
     assert e.symbol is not None
     values[e.symbol] = lift(value)
     return e
 
 
-def _alike(name: str, value: tuple[Any, ...], values: dict[Sym, Expr]) -> Any:
+def _alike(name: str, value: tuple[Any, ...], values: dict[Sym, Expr], filled: bool) -> Any:
     return tuple(
-        _alike(name, v, values) if isinstance(v, tuple) else _named(name, v, values) for v in value
+        (_alike if isinstance(v, tuple) else _named)(name, v, values, filled) for v in value
     )
 
 

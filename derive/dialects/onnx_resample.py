@@ -265,7 +265,7 @@ def _region(roi: Any, chosen: tuple[int, ...]) -> dict[int, tuple[Fraction, Frac
         lo, hi = ends[place], ends[place + len(chosen)]
         if lo < 0 or hi > 1 or lo > hi:
             raise NotSupported(
-                f"roi from {show(lo)} to {show(hi)}: outside of the input tf_crop_and_resize gives "
+                f"roi from {float(lo):g} to {float(hi):g}: outside of the input tf_crop_and_resize gives "
                 "extrapolation_value, which is no linear operation; stay between 0 and 1"
             )
         found[axis] = (lo, hi)

@@ -24,7 +24,22 @@ from derive.dialects.lengths import Lengths, preimages
 from derive.dialects.named import Named, shape_form, with_names
 from derive.dialects.request import Asked, Shape, ask
 from derive.errors import NotSupported, WrongInput
-from derive.expr import FALSE, TRUE, Cond, Expr, Ge, Sym, all_of, cond_symbols, lift
+from derive.expr import (
+    FALSE,
+    TRUE,
+    All,
+    Atom,
+    Cond,
+    Div,
+    Expr,
+    Ge,
+    Max,
+    Sym,
+    all_of,
+    cond_symbols,
+    lift,
+    subst_cond,
+)
 from derive.symbols import size
 
 Length = int | str
@@ -70,6 +85,7 @@ class LayerShape:
     axes: tuple[AxisShape, ...]
     requires: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    defaults: tuple[str, ...] = ()
 
 
 def layer_shape(
@@ -108,8 +124,15 @@ def layer_shape(
         _weights(asked),
         axes,
         _requirements(named),
-        _notes(axes, targets, form.shape),
+        _notes(asked, targets, form.shape),
+        tuple(f"{p} = {_written(asked, of)}" for p, of in named.defaults),
     )
+
+
+def _written(asked: Asked, parameter: str) -> str:
+    """A parameter as the formula has it: by its name, or what the call writes there."""
+    value = asked.layer.arguments[parameter]
+    return str(value) if isinstance(value, Expr) else parameter
 
 
 def _output(axes: tuple[AxisShape, ...], shape: Shape, layout: str) -> tuple[Length, ...]:
@@ -360,7 +383,7 @@ def _requirements(named: Named) -> tuple[str, ...]:
     }
     named_so = dict.fromkeys(c for c in named.requires if c not in fits)  # SAME always fits
     spoken = [c for c in named_so if cond_symbols(c) & x]
-    kept = [c for c in spoken if c != TRUE and not trivial(c)]
+    kept = [c for c in spoken if not trivial(c) and not trivial(subst_cond(c, named.values))]
     for c in tuple(kept):
         if any(d is not c and _follows(c, d) for d in kept):
             kept.remove(c)
@@ -373,25 +396,57 @@ def _follows(c: Cond, other: Cond) -> bool:
 
 
 def trivial(c: Cond) -> bool:
-    """Does it follow from the least values of the names?"""
-    if c == TRUE:
-        return True
-    if not isinstance(c, Ge) or any(not isinstance(a, Sym) for m, _ in c.expr.terms for a in m):
-        return False
-    least = {s: Expr({(s,): 1, (): s.minimum}) for s in c.expr.symbols() if s.minimum is not None}
-    moved = c.expr.subst(least)
-    return all(
-        coefficient >= 0 and all(isinstance(a, Sym) and a.minimum is not None for a in m)
-        for m, coefficient in moved.terms
-    )
+    """Does it follow from the least values of the names?  (True is right, False may be wrong.)"""
+    if isinstance(c, All):
+        return all(map(trivial, c.parts))
+    return c == TRUE or isinstance(c, Ge) and _not_negative(c.expr)
 
 
-def _notes(
-    axes: tuple[AxisShape, ...], targets: Mapping[int, Expr], shape: Shape
-) -> tuple[str, ...]:
-    wrong = [
+def _not_negative(e: Expr) -> bool:
+    """Is it a sum of products of what is never negative, counted from the least values on?
+
+    ``−⌊a/d⌋`` is at least ``−a`` for ``a >= 0`` and ``d >= 1``.
+    """
+    for m, coefficient in e.terms:
+        for a in m if coefficient < 0 and len(m) == 1 else ():
+            if isinstance(a, Div) and _not_negative(a.num) and _not_negative(a.den - 1):
+                return _not_negative(e - coefficient * Expr({m: 1}) + coefficient * a.num)
+    named = {s for m, _ in e.terms for s in m if isinstance(s, Sym) and s.minimum is not None}
+    total = lift(0)
+    for m, coefficient in e.terms:  # only the names themselves move, not those in a quotient
+        product = lift(coefficient)
+        for a in m:
+            least = a.minimum if isinstance(a, Sym) and a in named else 0
+            product = product * Expr({(a,): 1, (): least or 0})
+        total = total + product
+    return all(c >= 0 and all(map(_counts_up, m)) for m, c in total.terms)
+
+
+def _counts_up(a: Atom) -> bool:
+    """Is what is counted from the least value on, or the value itself, never negative?"""
+    match a:
+        case Sym():
+            return a.minimum is not None
+        case Div(num, den):
+            return _not_negative(num) and _not_negative(den - 1)
+        case Max(left, right):
+            return _not_negative(left) or _not_negative(right)
+    return False
+
+
+def _notes(asked: Asked, targets: Mapping[int, Expr], shape: Shape) -> tuple[str, ...]:
+    found = [
         f"the output is {length(shape[at])}, not {length(goal)}"
         for at, goal in targets.items()
         if shape[at].constant is not None and shape[at] != goal
     ]
-    return tuple(dict.fromkeys(wrong))
+    inputs = {s for n in asked.x for s in n.symbols()}
+    for at, goal in targets.items():
+        names = sorted(s.name for s in shape[at].symbols() - inputs)
+        if names:
+            said = "--solve" if asked.x[-1].constant is not None else "--solve and --input"
+            found.append(
+                f"the output depends on {', '.join(names)}; add {said} to find all values that give "
+                f"{length(goal)}"
+            )
+    return tuple(dict.fromkeys(found))

@@ -131,12 +131,12 @@ def ask(
     else:
         full, letters = complete(layer, entries, letters)
     x_shape = channels(layer, full, given)
-    _no_clash(written, layer, entries, letters, given)
+    no_clash(written, layer, entries, letters, given)
     _fitting(layer, x_shape, given, shapes)
     return Asked(str(spelled(written)), spec, layer, x_shape, letters, given)
 
 
-def _no_clash(
+def no_clash(
     written: Call, layer: Layer, entries: Shape | None, letters: Shape, given: Mapping[str, Shape]
 ) -> None:
     """Refuse names in a call that the axes have too, unless the input says that it means these."""
@@ -158,9 +158,7 @@ def _symbols(value: Any) -> set[Sym]:
     return set(value.symbols()) if isinstance(value, Expr) else set()
 
 
-def _fitting(
-    layer: Layer, x: Shape, given: Mapping[str, Shape], said: Mapping[str, Shape]
-) -> None:
+def _fitting(layer: Layer, x: Shape, given: Mapping[str, Shape], said: Mapping[str, Shape]) -> None:
     """Refuse tensors of another shape than the call needs."""
     for o in planned(layer, x, given).operands if said else ():
         shape = said.get(o.name, o.shape)

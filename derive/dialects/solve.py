@@ -96,7 +96,9 @@ def solve(
             "--scale --input: a scale is asked of every input length; leave --input out, or ask for "
             "--output"
         )
-    if (scale is None) == (output is None):
+    if scale is not None and output is not None:
+        raise WrongInput("--scale --output: these are two questions; give one of them")
+    if scale is None and output is None:
         raise WrongInput("--solve: nothing is asked; give either --output or --scale (one of them)")
     if scale is None and x is None:
         raise WrongInput("--solve --output: there is no input; give --input too, or --scale")
