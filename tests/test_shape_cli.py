@@ -149,3 +149,30 @@ def test_all_latex_compiles(ask: Run) -> None:
     source = f"{head}\\begin{{document}}\n{joined}\n\\end{{document}}\n"
     pdf, _ = compile_tex(source)
     assert pdf.startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((CONV, "--json", "--latex"), "--json --latex: these are two answers"),
+        (("--calls", CONV), "--calls: it lists the calls and takes nothing beside it"),
+        (("nn.Conv2d(3, 3, k)", "--scale", "1", "--input", "9"), "leave --input out"),
+        (("nn.Conv2d(3, 3, k)", "--scale", "1", "--output", "9"), "these are two questions"),
+        (("F.conv2d(x, w)", "--weight", "=8,3,3,3"), "there is no name before ="),
+        (("F.conv2d(x, w)", "--weight", "w=8,3,3,3", "--weight", "w=8,3,3,3"), "is given twice"),
+        ((CONV, "--input", "1000001"), "numbers go up to 1000000; use a name"),
+    ],
+)
+def test_options_that_contradict_each_other(
+    ask: Run, arguments: tuple[str, ...], message: str
+) -> None:
+    code, out, err = ask(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_the_columns_of_the_table_are_explained(ask: Run) -> None:
+    shown = " ".join(ask("--help")[1].split())
+    assert "jump (how far apart the fields of neighbours are)" in shown
+    assert "offset (where the middle of the field of output 0 lies, from input 0)" in shown

@@ -16,6 +16,7 @@ from derive.dialects.formula import condition, flattened, name_latex, plain, tre
 from derive.dialects.named import with_names
 from derive.dialects.question import LayerShape, layer_shape
 from derive.dialects.request import ask, parse_shape
+from derive.document.text import escape_latex
 from derive.errors import DeriveError, WrongInput
 from derive.expr import Expr, all_of, any_of, divides, maximum, minimum
 from derive.symbols import offset, sizes
@@ -408,3 +409,73 @@ def test_what_the_user_wrote_is_escaped_in_latex() -> None:
 def test_shapes_are_read_not_run() -> None:
     with pytest.raises(WrongInput, match="this is no shape"):
         parse_shape("__import__('os').getcwd()", "--input")
+
+
+@pytest.mark.parametrize(
+    ("call", "formula", "default"),
+    [
+        (
+            "nn.MaxPool2d(2)",
+            "H_out = ⌊(H_in + 2·padding − dilation·(kernel_size − 1) − 1)/stride⌋ + 1",
+            ("stride = kernel_size",),
+        ),
+        (
+            "nn.MaxPool2d(k)",
+            "H_out = ⌊(H_in + 2·padding − dilation·(k − 1) − 1)/stride⌋ + 1",
+            ("stride = k",),
+        ),
+        (
+            "nn.AvgPool2d((2, 3))",
+            "H_out = ⌊(H_in + 2·padding − kernel_size[0])/stride[0]⌋ + 1",
+            ("stride = kernel_size",),
+        ),
+        (
+            "keras.layers.MaxPooling2D(2)",
+            "H_out = ⌊(H_in − pool_size)/strides⌋ + 1",
+            ("strides = pool_size",),
+        ),
+        ("onnx.MaxPool(X, kernel_shape=(1, 1))", "H_out = H_in − kernel_shape + 1", ()),
+        (
+            "nn.MaxPool2d(2, 3)",
+            "H_out = ⌊(H_in + 2·padding − dilation·(kernel_size − 1) − 1)/stride⌋ + 1",
+            (),
+        ),
+    ],
+)
+def test_a_stride_that_is_not_given(call: str, formula: str, default: tuple[str, ...]) -> None:
+    found = one(call)
+    assert next(a.formula for a in found.axes if a.axis == "H") == formula
+    assert found.defaults == default
+    assert all(f"with {escape_latex(d)}, as it is not given" in latex(found) for d in default)
+    lines = [f"  with     {d}, as it is not given" for d in default]
+    assert [t for t in text(found).splitlines() if t.startswith("  with")] == lines
+
+
+def test_an_output_that_depends_on_a_name() -> None:
+    found = one("nn.MaxPool2d(k)", 28, output=7)
+    assert found.notes == ("the output depends on k; add --solve to find all values that give 7",)
+    found = one("nn.MaxPool2d(k)", output=7)
+    assert "add --solve and --input" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "requires"),
+    [
+        ("nn.Conv1d(1, 1, 3, padding=1)", ()),
+        ("nn.Conv1d(1, 1, 3)", ("L_in + 2·padding ≥ dilation·(kernel_size − 1) + 1",)),
+        ("keras.layers.AveragePooling1D(3, padding='same')", ()),
+    ],
+)
+def test_needs_that_say_something(call: str, requires: tuple[str, ...]) -> None:
+    assert one(call).requires == requires
+
+
+def test_quotients_of_quotients_are_one() -> None:
+    found = derive.shape("nn.Sequential(nn.MaxPool2d(2), nn.MaxPool2d(2))")
+    assert found.output == ("N", "C_in", "⌊H_in/4⌋", "⌊W_in/4⌋")
+
+
+def test_a_kernel_and_a_padding_with_one_name() -> None:
+    found = one("nn.Conv2d(3, 16, 2*p + 1, padding=p)", 28)
+    assert found.output == ("N", 16, 28, 28)
+    assert found.axes[1].reason == ""

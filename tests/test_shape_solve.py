@@ -161,3 +161,69 @@ def test_what_is_written() -> None:
     assert isinstance(found, Solutions)
     none = derive.solve_shape("nn.Conv1d(1, 1, k)", 5, 9)
     assert text(none).splitlines()[-1] == "no solution"
+
+
+@pytest.mark.parametrize(
+    ("call", "scale"),
+    [
+        ("nn.Conv2d(3, 16, 4, padding=p)", 1),
+        ("nn.Conv2d(3, 16, 1, stride=s, padding=1)", 1),
+        ("nn.ConvTranspose1d(1, 1, 4, stride=s, padding=2, output_padding=0, dilation=2)", "1/2"),
+    ],
+)
+def test_no_scale_at_all(call: str, scale: Any) -> None:
+    found = derive.solve_shape(call, scale=scale)
+    assert (found.solutions, found.families) == ((), ())
+    assert text(found).endswith("no solution")
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "output", "wanted"),
+    [
+        ("nn.Conv2d(3, 16, k)", "1,3,28,28", "1,16,26,26", {(3,)}),
+        ("nn.Conv2d(3, 16, k)", "1,3,28,28", "1,17,26,26", set()),
+        ("nn.Conv2d(3, 16, k)", "1,3,28,28", "2,16,26,26", set()),
+        ("nn.Conv2d(3, 16, k)", "28", "5,16,26,26", {(3,)}),  # any batch
+        ("nn.Conv2d(3, c, k)", "1,3,28,28", "1,16,26,26", {(16, 3)}),
+        ("nn.Conv2d(c, 16, k)", "1,3,28,28", "1,16,26,26", {(3, 3)}),
+        ("nn.MaxPool2d(k)", "1,3,28,28", "1,4,14,14", set()),
+        ("nn.MaxPool2d(k)", "28", "1,4,14,14", {(2,)}),
+    ],
+)
+def test_batch_and_channels_are_reached_too(
+    call: str, given: str, output: str, wanted: set[tuple[int, ...]]
+) -> None:
+    assert set(derive.solve_shape(call, given, output).solutions) == wanted
+
+
+@pytest.mark.parametrize(
+    ("call", "given", "output", "amounts", "count"),
+    [
+        ("nn.Conv2d(3, 16, (k, l), padding=(p, q))", "28x30", "28x30", "pq", 16),
+        ("nn.ZeroPad2d((a, b, c, d))", "3x4", "4x5", "abcd", 4),
+        (
+            "nn.ConvTranspose2d(3, 16, 3, stride=2, padding=1, output_padding=(r, t))",
+            "14",
+            "28",
+            "rt",
+            1,
+        ),
+    ],
+)
+def test_every_padding_starts_at_0(
+    call: str, given: str, output: str, amounts: str, count: int
+) -> None:
+    found = derive.solve_shape(call, given, output)
+    assert {n: lo for n, lo, _ in found.ranges} == {n: int(n not in amounts) for n in found.names}
+    assert len(found.solutions) == count
+
+
+def test_a_name_between_two_numbers() -> None:
+    found = derive.solve_shape("nn.Conv1d(3, 16, k, stride=2)", 28, 12)
+    assert [f.condition for f in found.families] == ["5 ≤ k ≤ 6"]
+
+
+@pytest.mark.parametrize("ranges", [{"k": (3, 1)}, {"k": 3}, {"k": (True, 3)}, [1]])
+def test_ranges_that_are_none(ranges: Any) -> None:
+    with pytest.raises(WrongInput, match="ranges"):
+        derive.solve_shape("nn.Conv1d(1, 1, k)", 9, 7, ranges=ranges)

@@ -51,15 +51,23 @@ def _places(value: Any, padding: bool, paddings: set[str], others: set[str]) -> 
 
 def _arguments(written: Call) -> Iterator[tuple[str, Any]]:
     """The arguments by parameter; without a name where the call is unknown or does not fit."""
+    given = (*written.arguments, *(v for _, v in written.keywords))
+    if not _has_name(given):  # nothing to look up
+        yield from (("", v) for v in given)
+        return
     try:
         meant = spelled(written)
         spec = find(meant.name, meant)
         names = named(spec, dict(meant.keywords))
         bound = inspect.signature(spec.meaning).bind_partial(spec.dims, *meant.arguments, **names)
     except (WrongInput, TypeError):
-        yield from (("", v) for v in (*written.arguments, *(v for _, v in written.keywords)))
+        yield from (("", v) for v in given)
         return
     yield from bound.arguments.items()
+
+
+def _has_name(value: Any) -> bool:
+    return any(map(_has_name, value)) if isinstance(value, tuple) else isinstance(value, Name)
 
 
 def _changed(value: Any, amount: Callable[[Name], bool]) -> Any:

@@ -137,9 +137,7 @@ def _chain_lines(a: ChainShape) -> list[str]:
     lines.append("")
     for first, *others in _alike_axes(a.axes):
         lines += [first.formula, *_chain_axis(first)]
-        if others:
-            names = ", ".join(f"{b.axis}_out" for b in others)
-            lines.append(_entry("and", f"{names} likewise"))
+        lines += _likewise(others)
     if a.requires:
         lines.append(_entry("needs", "; ".join(_one_axis(a.requires, a.axes))))
     return lines
@@ -161,6 +159,11 @@ def fields_of(r: ChainRow) -> tuple[str, str, str]:
     columns = zip(*((f.size, f.jump, f.offset) for f in r.fields), strict=True)
     field, jump, offset = (joined(c) for c in columns)
     return field, jump, offset
+
+
+def _likewise(others: Sequence[ChainAxis]) -> list[str]:
+    names = ", ".join(f"{b.axis}_out" for b in others)
+    return [_entry("and", f"{names} likewise")] if others else []
 
 
 def _alike_axes(axes: Sequence[ChainAxis]) -> list[tuple[ChainAxis, ...]]:
@@ -232,7 +235,9 @@ def latex(answer: Answer) -> str:
         ]
         head = ("", "layer", "output", "field", "jump", "offset")
         lines = [
-            line for a, *_ in _alike_axes(answer.axes) for line in (a.formula, *_chain_axis(a))
+            line
+            for a, *others in _alike_axes(answer.axes)
+            for line in (a.formula, *_chain_axis(a), *_likewise(others))
         ]
         return _tabular("rllrrr", head, rows) + "\n" + _paragraph(lines)
     points = [tuple(map(str, p)) for p in answer.solutions]
@@ -244,7 +249,8 @@ def _layer_latex(a: LayerShape) -> str:
     lines = [g[0].latex.replace(" = ", " &= ", 1) for g in grouped(a.axes)]
     head = rf"\texttt{{{_escaped(a.call)}}}: {_escaped(f'{shown(a.input)} → {shown(a.output)}')}"
     body = " \\\\\n  ".join(lines)
-    return f"{head}\n\\begin{{align*}}\n  {body}\n\\end{{align*}}"
+    defaults = "".join(f"\nwith {_escaped(d)}, as it is not given" for d in a.defaults)
+    return f"{head}\n\\begin{{align*}}\n  {body}\n\\end{{align*}}{defaults}"
 
 
 def _escaped(text: str) -> str:

@@ -374,7 +374,8 @@ def _layer(written: Call, source: Value, state: Run) -> Value:
         x = asked.x if first else _renamed(asked.x, name)
         source = _begin(name, Value(x, asked.layout, _whole_fields(asked.layout)), state)
         if first:
-            state.letters, state.settled = asked.letters, asked.layer.refit is None
+            state.letters = asked.letters
+            state.settled = state.settled or asked.layer.refit is None
         else:
             return _layer(written, source, state)
     layout = asked.layer.output or asked.layer.layout

@@ -169,7 +169,9 @@ def _says(asked: Asked, steps: Sequence[Stage], position: int, r: Reach) -> str:
     said = f" ({dialect} says: {text})" if text else ""
     graph = dialect == "TensorFlow" or (dialect == "Keras" and kind == "pool")
     if r.kind == "window" and r.m == 0 and graph:
-        said += " in a graph; without one it may not refuse, but derive asks for one position at least"
+        said += (
+            " in a graph; without one it may not refuse, but derive asks for one position at least"
+        )
     return said
 
 

@@ -94,7 +94,9 @@ def _kernels(
             )
         taps = tuple(k) * layer.dims if len(k) == 1 else tuple(k)
         if len(taps) != layer.dims:
-            raise WrongInput(f"k: {spec.name} has {layer.dims} kernel axes; give one length or {layer.dims}")
+            raise WrongInput(
+                f"k: {spec.name} has {layer.dims} kernel axes; give one length or {layer.dims}"
+            )
         spatial = iter(taps)
         planes = {"I": channels[0] if channels else 1, "O": channels[-1] if channels else 1}
         found[o.name] = tuple(
@@ -137,7 +139,9 @@ def _input(
     if wanted is None:
         wanted = lift(channels[0] if channels else 1)
     elif channels and wanted != channels[0]:
-        raise WrongInput(f"channels = {channels[0]}: {layer.name} reads {wanted}; leave --channels out")
+        raise WrongInput(
+            f"channels = {channels[0]}: {layer.name} reads {wanted}; leave --channels out"
+        )
     return tuple(e.subst({s: wanted}) for e in x)
 
 

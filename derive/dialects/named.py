@@ -89,7 +89,7 @@ def _best(asked: Asked, filled: tuple[str, ...] = ()) -> Named:
     wanted = [
         p
         for p, v in asked.layer.arguments.items()
-        if p in filled or p not in asked.spec.tensors and _has(v) and not _only(asked, p)
+        if p in filled or (p not in asked.spec.tensors and _has(v) and not _only(asked, p))
     ]
     everything = _with(asked, wanted, filled)
     if everything is not None:

@@ -399,7 +399,7 @@ def trivial(c: Cond) -> bool:
     """Does it follow from the least values of the names?  (True is right, False may be wrong.)"""
     if isinstance(c, All):
         return all(map(trivial, c.parts))
-    return c == TRUE or isinstance(c, Ge) and _not_negative(c.expr)
+    return c == TRUE or (isinstance(c, Ge) and _not_negative(c.expr))
 
 
 def _not_negative(e: Expr) -> bool:
