@@ -318,7 +318,9 @@ def _transpose_skips(drawn: Drawn) -> bool:
 
 def _dilated_columns(drawn: Drawn) -> bool:
     k, d = drawn.arguments["block_shape"], drawn.arguments.get("dilations", (1,))
-    return len(k) == 1 and d[0] > 1 and k[0] > 1 and drawn.x[1] > k[0]
+    if len(k) == 1:
+        return d[0] > 1 and k[0] > 1 and drawn.x[1] > k[0]
+    return len(k) == 3 and any(a > 1 for a in d)
 
 
 KNOWN: tuple[Known, ...] = (
@@ -386,8 +388,8 @@ KNOWN: tuple[Known, ...] = (
             ("onnx.Col2Im",),
             kind,
             _dilated_columns,
-            "onnxruntime puts the columns of the second and later channels in wrong places where there "
-            "is one axis and a dilation; the reference evaluator does not",
+            "onnxruntime puts columns in wrong places where there is a dilation and one axis (those of "
+            "the second and later channels) or three; the reference evaluator does not",
             "onnx.Col2Im(image_shape=[3], block_shape=[2], dilations=[2]) on [[[1], [2], [3], [4]]]: "
             "[[1, 0, 2], [4, 0, 0]], not [[1, 0, 2], [3, 0, 4]]",
         )
