@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import multiprocessing
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -28,9 +26,12 @@ from derive.dialects.registry import CALLS, Spec, bind, load
 from derive.errors import DeriveError, NotSupported, WrongInput
 from derive.numeric import plan_runner
 from derive.numeric.frameworks import Array, Draw, Drawn, Ints, Known, Ran, Refused, integers
+from derive.numeric.frameworks.surviving import surviving
 
 ENOUGH = 25  # configurations of a call that takes anything and keeps the shape
-KINDS = ("accepted by us", "refused by us", "shape", "value", "gradient")
+KINDS = ("accepted by us", "refused by us", "shape", "value", "gradient", "ended")
+ENDED = "the framework ends the process instead of refusing or answering"
+Work = tuple[str, str, int, int, int]  # framework, call, axes, count, seed
 
 
 @dataclass(frozen=True)
@@ -162,18 +163,25 @@ def sweep(
         (framework, s.name, d, count if d < 3 else -(-count // 4), seed)
         for s, d in specs(framework, calls)
     ]
-    if jobs == 1:
-        found: Iterator[Tally] = map(_tallied, work)
-        yield from zip(found, range(len(work) - 1, -1, -1), strict=True)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        yield from zip(pool.map(_tallied, work), range(len(work) - 1, -1, -1), strict=True)
+    rest = range(len(work) - 1, -1, -1)
+    results = surviving(tally_of, work, jobs)
+    for (tally, ended), item, left in zip(results, work, rest, strict=True):
+        draw = asked.draws()[item[1]]
+        for number in sorted(ended):
+            drawn = draw(Random(_seed(item, number)), item[2])
+            tally.differences.append(Difference(*item[1:3], drawn, KINDS[-1], ENDED, ENDED))
+        yield tally, left
 
 
-def _tallied(work: tuple[str, str, int, int, int]) -> Tally:
+def _seed(work: Work, number: int) -> str:
+    """What the draws of a configuration depend on."""
+    _, name, dims, _, seed = work
+    return f"{seed} {name} {dims} {number}"
+
+
+def tally_of(work: Work, left_out: frozenset[int], begins: Callable[[int], None]) -> Tally:
     """The tally of one call in one number of axes."""
-    framework, name, dims, count, seed = work
+    framework, name, dims, count, _ = work
     load()
     asked, spec = FRAMEWORKS[framework], CALLS[name]
     draws = asked.draws()
@@ -181,9 +189,12 @@ def _tallied(work: tuple[str, str, int, int, int]) -> Tally:
         raise WrongInput(f"{name}: there is no draw function for it; add one to its draws")
     runner, known, tally = asked.runner(), asked.known(), Tally(name, dims)
     for number in range(count):
+        if number in left_out:
+            continue
         if number == ENOUGH and tally.legal == number and not tally.values:
             break  # it takes anything, and only the shape is compared
-        text = f"{seed} {name} {dims} {number}"
+        begins(number)
+        text = _seed(work, number)
         compare(spec, dims, draws[name](Random(text), dims), runner, known, tally, text)
     return tally
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import signal
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -12,15 +14,16 @@ import numpy as np
 import pytest
 
 from derive import cli, conformance
-from derive.conformance import FRAMEWORKS, Tally, compare, specs, sweep
+from derive.conformance import FRAMEWORKS, Tally, compare, specs, sweep, tally_of
 from derive.conformance_report import Swept, report, unexplained
 from derive.dialects.registry import find
 from derive.errors import NotSupported, WrongInput
 from derive.numeric import plan_runner
 from derive.numeric.frameworks import Array, Drawn, Gradient, Known, Ran, Refused, integers
+from derive.numeric.frameworks.surviving import surviving
 
 SEED = 7
-COUNT = {"pytorch": 4, "tensorflow": 1, "keras": 1, "jax": 1, "onnx": 2}
+COUNT = {"pytorch": 4, "tensorflow": 1, "keras": 1, "keras1": 1, "jax": 1, "onnx": 2, "numpy": 4}
 
 
 def needs(framework: str) -> None:
@@ -155,7 +158,7 @@ def test_a_wrong_reading_of_a_call_is_found(monkeypatch: pytest.MonkeyPatch) -> 
         return spec.meaning(dims, stride=larger, **rest)
 
     monkeypatch.setattr(conformance, "bind", lambda s, a, k: wrong(s.dims, **k))
-    ((tally, _),) = sweep("pytorch", 12, SEED, ["nn.Conv1d"])
+    tally = tally_of(("pytorch", "nn.Conv1d", 1, 12, SEED), frozenset(), lambda number: None)
     assert {d.kind for d in tally.differences} >= {"shape"}
 
 
@@ -203,3 +206,21 @@ def test_a_framework_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(FRAMEWORKS, "pytorch", absent)
     with pytest.raises(NotSupported, match="no_such_package is not installed; pip install"):
         next(sweep("pytorch", 1, 1))
+
+
+def deadly(item: str, left_out: frozenset[int], begins: Callable[[int], None]) -> list[int]:
+    """Ends its process at 2 and at 4, as some calls of a framework do."""
+    done = []
+    for number in range(6):
+        if number not in left_out:
+            begins(number)
+            if number in (2, 4) and item == "deadly":
+                os.kill(os.getpid(), signal.SIGKILL)
+            done.append(number)
+    return done
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_sweep_outlives_the_framework(jobs: int) -> None:
+    found = list(surviving(deadly, ["harmless", "deadly"], jobs))
+    assert found == [([0, 1, 2, 3, 4, 5], frozenset()), ([0, 1, 3, 5], frozenset({2, 4}))]
