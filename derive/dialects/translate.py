@@ -7,10 +7,12 @@ translation is therefore proved, or is said to hold exactly under the condition 
 >>> print(translate("nn.Conv1d(4, 8, 3, padding=1)", "Keras"))
 nn.Conv1d(4, 8, 3, padding=1) in Keras:
   the same operator for all sizes, proved:
-    x = x.transpose(0, 2, 1)  # NCW to NWC
-    kernel = weight.transpose(2, 1, 0)  # OIW to WIO
-    x = keras.layers.Conv1D(8, 3, padding='same')(x)
-    x = x.transpose(0, 2, 1)  # NWC to NCW
+    x = keras.ops.transpose(x, (0, 2, 1))  # NCW to NWC
+    layer = keras.layers.Conv1D(8, 3, padding='same')
+    layer.build(x.shape)
+    layer.set_weights([weight.transpose(2, 1, 0), bias])  # OIW to WIO
+    x = layer(x)
+    x = keras.ops.transpose(x, (0, 2, 1))  # NWC to NCW
 """
 
 from __future__ import annotations
