@@ -177,7 +177,6 @@ KEEPING: dict[str, dict[str, Any]] = {
     "Softmax": {"axis": -1},
     "BatchNormalization": {"axis": -1, "momentum": 0.99, "epsilon": 0.001, "center": True},
     "LayerNormalization": {"axis": -1, "epsilon": 0.001, "center": True, "scale": True},
-    "GaussianNoise": {"stddev": None, "seed": None},
 }
 
 
@@ -199,6 +198,13 @@ def _keeps(name: str, **arguments: Any) -> None:
 
 for _name, _arguments in KEEPING.items():
     _keeps(_name, **_arguments)
+
+
+@call("Keras", "keras.layers.GaussianNoise", dims=RANKS)
+@without_effect({"seed": None}, COMMON)
+def gaussian_noise(dims: int, stddev: Any) -> Layer:
+    """``keras.layers.GaussianNoise``: the shape is kept."""
+    return Layer(dims, keras_layout(None, dims), same_shape("GaussianNoise is random"))
 
 
 @call("Keras", "keras.layers.GroupNormalization", dims=RANKS)

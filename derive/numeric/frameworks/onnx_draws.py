@@ -319,7 +319,7 @@ def _transpose_skips(drawn: Drawn) -> bool:
 def _dilated_columns(drawn: Drawn) -> bool:
     k, d = drawn.arguments["block_shape"], drawn.arguments.get("dilations", (1,))
     if len(k) == 1:
-        return d[0] > 1 and k[0] > 1 and drawn.x[1] > k[0]
+        return bool(d[0] > 1 and k[0] > 1 and drawn.x[1] > k[0])
     return len(k) == 3 and any(a > 1 for a in d)
 
 
