@@ -6,6 +6,7 @@ XLA instead: those are limits of a device, not of the call.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -39,7 +40,8 @@ def framework() -> Any:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     tensorflow = importlib.import_module("tensorflow")
     tensorflow.get_logger().setLevel("ERROR")
-    tensorflow.config.threading.set_intra_op_parallelism_threads(1)
+    with contextlib.suppress(RuntimeError):  # somebody has used TensorFlow already: only slower
+        tensorflow.config.threading.set_intra_op_parallelism_threads(1)
     return tensorflow
 
 
@@ -78,7 +80,7 @@ def check_pooling(name: str, dims: int, arguments: Mapping[str, Any], shape: Int
     """Refuse what must not be run: 3-D pooling divides by a stride of 0 and by the number of its
     outputs, which ends the process.
     """
-    if dims != 3 or "pool" not in name.lower() or "Global" in name:
+    if dims != 3 or "pool" not in name.lower() or "Global" in name or "Adaptive" in name:
         return
     if not positive(arguments):
         raise Refused("a stride or a window that is not positive")
