@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from derive import shapes
@@ -299,20 +300,33 @@ def conv_transpose(
         reached = _window(i, t, s, d)
         return tuple(eq(ui + a, v) for ui, a, v in zip(u, lo, reached, strict=True))
 
-    if w.rank == count:
-        _no_groups("conv_transpose", groups, "(c_in, c_out/groups, *k)")
-        batch = x.shape[: x.rank - count]
+    if w.rank != count:
+        return _scatter_channels(x, w, lift(groups), (k, m, n), hits, requires)
+    _no_groups("conv_transpose", groups, "(c_in, c_out/groups, *k)")
+    batch = x.shape[: x.rank - count]
 
-        def plain(*u: Expr) -> Value:
-            at, out = u[: len(batch)], u[len(batch) :]
-            return sigmas(
-                m, lambda i: sigmas(k, lambda t: (x[(*at, *i)] * w[t]).where(*hits(out, i, t)))
-            )
+    def plain(*u: Expr) -> Value:
+        at, out = u[: len(batch)], u[len(batch) :]
+        return sigmas(
+            m, lambda i: sigmas(k, lambda t: (x[(*at, *i)] * w[t]).where(*hits(out, i, t)))
+        )
 
-        return build((*batch, *n), plain, requires)
+    return build((*batch, *n), plain, requires)
+
+
+def _scatter_channels(
+    x: Form,
+    w: Form,
+    g: Expr,
+    axes: tuple[tuple[Expr, ...], ...],
+    hits: Callable[..., tuple[Cond, ...]],
+    requires: tuple[Cond, ...],
+) -> Form:
+    k, m, n = axes
+    count = len(k)
     check_ranks("conv_transpose", x, w, count, ("(c_in, c_out/groups, *k)", "(…, c_in, *m)"))
     batch, c_in = x.shape[: x.rank - count - 1], x.shape[x.rank - count - 1]
-    g, out_per_group = lift(groups), w.shape[1]
+    out_per_group = w.shape[1]
     c_out = g * out_per_group
     check_channels("conv_transpose", w.shape[0], w.shape[0] // g, c_out, g)
     in_per_group = c_in // g
