@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
+from itertools import count, islice
 from math import gcd, inf
 from typing import Any
 
@@ -40,19 +41,7 @@ from derive.expr import (
 )
 
 DEFAULT_SECONDS = 20.0
-# Seeds and the steps that each may take (about four million a second).  The time that nonlinear
-# questions take has a heavy tail in the seed: what takes one seed a tenth of a second, another one
-# does not find in a minute.  So several seeds are tried for a short time before one is given the
-# rest.  They are counted in the solver's own steps, so that what is found does not depend on how
-# busy the machine is.  The seed -1 is the solver without its preprocessing, which is quick on what
-# needs no search.  The first attempt shares the solver's memory with what was asked before, which
-# saves some milliseconds; all others start afresh, so that no answer depends on the order of
-# questions.  The last has no limit but the time.
-ATTEMPTS = (
-    *((-1, 1_500_000), (-1, 1_500_000), (0, 2_000_000), (1, 2_000_000), (2, 4_000_000)),
-    *((3, 4_000_000), (4, 8_000_000), (5, 8_000_000), (6, 0)),
-)
-COUNTED = 5  # of them are tried where only what takes few steps is wanted
+COUNTED = 5  # attempts are made where only what takes few steps is wanted
 STEPS = 2_000_000  # what one of many small questions about sizes may take there
 
 
@@ -79,9 +68,10 @@ class Law:
 class Translation:
     """Integer expressions as solver terms, with the definitions that they need."""
 
-    def __init__(self, laws: Sequence[Law] = (), *, apart: bool = False) -> None:
-        # A context of its own costs some milliseconds, but what was asked before has no influence.
-        self.context = z3.Context() if apart else z3.main_ctx()
+    def __init__(self, laws: Sequence[Law] = ()) -> None:
+        # In a context shared with what was asked before, the same question can take a hundred
+        # times as long: a context of its own costs a millisecond and depends on nothing.
+        self.context = z3.Context()
         self.laws = laws
         self.definitions: list[Any] = []
         self.symbols: dict[str, Sym] = {}
@@ -240,18 +230,51 @@ def _check(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: floa
     return _answered[key]
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """One way to put a question to the solver, given up after so many of its own steps."""
+
+    steps: int
+    seed: int = 0
+    simple: bool = False
+    factored: bool = False
+    relevancy: bool = True
+
+
+def _attempts() -> Iterator[Attempt]:
+    """The ways to put a question, the quickest first, without end.
+
+    The time that nonlinear questions take has a heavy tail in the seed and in the memory that was
+    used before: what takes one attempt a tenth of a second, another one does not find in a minute.
+    So no attempt is given more than a few steps before all others had as many.  Four ways take
+    turns: with and without the products by name (see :func:`_factored`), with and without the
+    restriction to relevant terms; each was the only quick one on some questions of the catalogue.
+    First comes the solver without its preprocessing, which is quick on what needs no search.  Steps
+    are counted (about four million a second), so that what is found does not depend on how busy the
+    machine is.
+    """
+    yield Attempt(500_000, simple=True)
+    for seed in count():
+        for relevancy in (True, False):
+            for factored in (False, True):
+                steps = 2_000_000 << min(seed, 6)
+                yield Attempt(steps, seed, factored=factored, relevancy=relevancy)
+
+
 def _search(known: Sequence[Cond], part: Cond, laws: Sequence[Law], seconds: float) -> Answer:
     end = time.monotonic() + _at_most(seconds)
-    for number, (seed, steps) in enumerate(ATTEMPTS[: _attempts.get()]):
+    conds = [*known, negate(part)]
+    for attempt in islice(_attempts(), _attempt_limit.get()):
         left = end - time.monotonic()
         if left <= 0:
             break
-        t = Translation(laws, apart=number > 0)
-        solver = _solver(t, left, simple=seed < 0)
-        solver.set("random_seed", max(seed, 0))
-        solver.set("rlimit", steps)
-        conds = [*known, negate(part)]
-        if seed > 0 and seed % 2:
+        t = Translation(laws)
+        solver = _solver(t, left, simple=attempt.simple)
+        solver.set("random_seed", attempt.seed)
+        solver.set("rlimit", attempt.steps)
+        if not attempt.relevancy:
+            solver.set("smt.relevancy", 0)
+        if attempt.factored:
             solver.add(*_factored(conds, t))
         for c in conds:
             solver.add(t.cond(c))
@@ -379,7 +402,7 @@ def time_limit(seconds: float) -> Iterator[None]:
         _deadline.reset(token)
 
 
-_attempts: ContextVar[int | None] = ContextVar("attempts", default=None)
+_attempt_limit: ContextVar[int | None] = ContextVar("attempt_limit", default=None)
 
 
 @contextmanager
@@ -387,11 +410,11 @@ def counted_steps(attempts: int = COUNTED) -> Iterator[None]:
     """What is asked inside is given up after a number of steps, the same on every machine; of time
     limits only that of :func:`time_limit` is left, as a guard.
     """
-    token = _attempts.set(min(attempts, _attempts.get() or attempts))
+    token = _attempt_limit.set(min(attempts, _attempt_limit.get() or attempts))
     try:
         yield
     finally:
-        _attempts.reset(token)
+        _attempt_limit.reset(token)
 
 
 def time_left() -> float:
@@ -404,7 +427,7 @@ def _solver(t: Translation, seconds: float, *, simple: bool = False) -> Any:
     left = _at_most(seconds)
     if left < inf:
         solver.set("timeout", max(1, int(left * 1000)))
-    if _attempts.get() is not None:
+    if _attempt_limit.get() is not None:
         solver.set("rlimit", STEPS)
     solver.set("random_seed", 0)
     return solver
@@ -412,4 +435,4 @@ def _solver(t: Translation, seconds: float, *, simple: bool = False) -> Any:
 
 def _at_most(seconds: float) -> float:
     """The seconds that a question may take: where steps are counted, all that are left."""
-    return time_left() if _attempts.get() is not None else min(seconds, time_left())
+    return time_left() if _attempt_limit.get() is not None else min(seconds, time_left())

@@ -121,7 +121,7 @@ def _minima(expressions: Sequence[Expr]) -> Iterator[Expr]:
 
 
 def _full(facts: Sequence[Cond], c: Cond, laws: Sequence[Law]) -> bool:
-    translation = Translation(laws, apart=True)  # what was asked before has no influence
+    translation = Translation(laws)
     solver = z3.Solver(ctx=translation.context)
     solver.set("random_seed", 0)
     solver.set("rlimit", STEPS)
