@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from derive.conformance import Difference, Framework, Tally, totals
+from derive.conformance import ENDED, KINDS, Difference, Framework, Tally, totals, written
 from derive.numeric.frameworks import Known
 
 SHOWN = 20  # unexplained differences that are listed
@@ -111,9 +111,13 @@ def _keeps_shape(t: Tally) -> bool:
 
 
 def _known(s: Swept) -> str:
-    counts = Counter(d.known for t in s.tallies for d in t.differences if d.known)
+    found = [d for t in s.tallies for d in t.differences if d.known]
+    counts = Counter(d.known for d in found)
     names = {t.call for t in s.tallies}
     reasons = {k.reason: k.example for k in s.known if names & set(k.calls)}
+    ended = [d for d in found if d.kind == KINDS[-1]]
+    if ended:
+        reasons[ENDED] = min((written(d.call, d.drawn) for d in ended), key=lambda w: (len(w), w))
     if not reasons:
         return ""
     lines = ["### Known differences\n"]

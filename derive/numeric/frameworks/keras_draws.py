@@ -352,6 +352,14 @@ KNOWN: tuple[Known, ...] = (
         "keras.layers.DepthwiseConv2D(kernel_size=1, strides=(1, 2)) on x: (1, 1, 2, 1)",
     ),
     Known(
+        ("keras.ops.depthwise_conv",),
+        "refused by us",
+        lambda drawn: isinstance(s := drawn.arguments.get("strides"), tuple) and len(s) > 2,
+        "with dilation, a stride too many: TensorFlow does not read it, Keras documents one for each axis",
+        "keras.ops.depthwise_conv(strides=(1, 1, 1), dilation_rate=2) on x: (1, 1, 1, 1), kernel: "
+        "(1, 1, 1, 1)",
+    ),
+    Known(
         (
             "keras.layers.MaxPooling3D",
             "keras.layers.MaxPool3D",
