@@ -356,7 +356,7 @@ KNOWN: tuple[Known, ...] = (
         "refused by us",
         lambda drawn: isinstance(s := drawn.arguments.get("strides"), tuple) and len(s) > 2,
         "with dilation, a stride too many: TensorFlow does not read it, Keras documents one for each axis",
-        "keras.ops.depthwise_conv(strides=(1, 1, 1), dilation_rate=2) on x: (1, 1, 1, 1), kernel: "
+        "keras.ops.depthwise_conv(strides=(2, 2, 1), dilation_rate=2) on x: (1, 1, 1, 1), kernel: "
         "(1, 1, 1, 1)",
     ),
     Known(
