@@ -22,7 +22,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from derive.api import Result, get_theorem, prove_theorem, prove_theorems, theorem_ids
-    from derive.claims.judge import Judgment, check
+    from derive.claims.check import check
+    from derive.claims.judge import Judgment
     from derive.dialects.ask import shape, solve_shape
     from derive.dialects.translate import translate
     from derive.errors import CannotBe, DeriveError, NotSupported, WrongInput
@@ -62,7 +63,8 @@ __all__ = [
 
 _HOME = {
     "derive.api": ("Result", "get_theorem", "prove_theorem", "prove_theorems", "theorem_ids"),
-    "derive.claims.judge": ("Judgment", "check"),
+    "derive.claims.check": ("check",),
+    "derive.claims.judge": ("Judgment",),
     "derive.dialects.ask": ("shape", "solve_shape"),
     "derive.dialects.translate": ("translate",),
     "derive.errors": ("CannotBe", "DeriveError", "NotSupported", "WrongInput"),

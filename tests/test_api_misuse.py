@@ -108,6 +108,12 @@ MISUSE: list[tuple[Callable[[], object], str]] = [
         lambda: D.solve_shape(CALL, scale=1, ranges={"k": (4, 2)}),
         "ranges: k = (4, 2): this is no range; give its first and its last number, as (1, 5)",
     ),
+    (
+        lambda: D.check(3),
+        "claim = 3: a text was expected; give one, as 'flip(flip(x)) == x'",
+    ),
+    (lambda: D.check("x == x", seconds="3"), "seconds = '3': a number was expected; give the time"),
+    (lambda: D.check("x == x", 0), "seconds = 0: no time is left; give a time limit above 0, as"),
 ]
 
 

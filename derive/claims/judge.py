@@ -98,39 +98,6 @@ class _Found:
     never: bool = False  # refuted at all sizes, not only at some
 
 
-def check(text: str, seconds: float = SECONDS) -> Judgment:
-    """Judge a claim: proved for all sizes, refuted, or true exactly when a condition holds.
-
-    The language is that of ``derive check`` (see ``derive check --help`` and ``--operators``).
-
-    Args:
-        text: the claim.
-        seconds: the time limit.  It is kept between steps of the search; ``derive check``
-            also stops a step that does not end.
-
-    Returns:
-        the judgment: its ``verdict`` is a ``Proved``, ``Refuted``, ``HoldsWhen`` (with the
-        ``condition``) or ``Undecided``, its text is what ``derive check`` prints.
-
-    Raises:
-        WrongInput: for a claim that cannot be read, with the place.
-        CannotBe: for one whose parts can never fit together.
-
-    >>> import derive
-    >>> print(derive.check("conv_transpose(x, w, stride=2) == correlate(x, flip(w))"))
-    holds exactly when n == 1
-      claim: conv_transpose(x, w, stride=2) == correlate(x, flip(w))
-      defined for: n >= k
-      otherwise, for example: at k = 1, n = 2: the shapes are (3,) and (2,)
-    >>> derive.check("length(correlate(x, w, stride=s)) == (n - k)//s + 1").verdict
-    Proved(method='solver')
-    >>> found = derive.check("covered(conv_transpose(x, w, stride=s))")
-    >>> print(found.verdict.condition)
-    n == 1 or k >= s
-    """
-    return judge(text, seconds)
-
-
 def judge(
     text: str | Claim, seconds: float = SECONDS, told: Told = lambda judgment: None
 ) -> Judgment:
