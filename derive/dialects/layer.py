@@ -10,7 +10,7 @@ proofs and translations all follow from that one reading.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from derive.dialects.calls import show
@@ -174,10 +174,23 @@ def outline(layer: Layer, x: Form, weights: Mapping[str, Form] | None = None) ->
     """
     given = dict(weights or {})
     plan = planned(layer, x.shape, {name: w.shape for name, w in given.items()})
-    return _composed(layer, plan, x, given)
+    return _composed(layer, replace(plan, bias=""), x, given, _forgotten)
 
 
-def _composed(layer: Layer, plan: Plan, x: Form, given: Mapping[str, Form]) -> Form:
+def _forgotten(y: Form) -> Form:
+    """A tensor in the place of a form, with its shape and requirements: quick to build upon."""
+    if any(n.constant is not None and n.constant < 0 for n in y.shape):
+        return y  # there is no such tensor, as the requirements say
+    return tensor("y~", *y.shape).requiring(*y.requires)
+
+
+def _composed(
+    layer: Layer,
+    plan: Plan,
+    x: Form,
+    given: Mapping[str, Form],
+    between: Callable[[Form], Form] = lambda y: y,
+) -> Form:
     layer = fitted(layer, x.rank)
     tensors = {o.name: given.get(o.name, tensor(o.name, *o.shape)) for o in plan.operands}
     kernels = {o.name: o.canonical(tensors[o.name]) for o in plan.operands}
@@ -186,7 +199,7 @@ def _composed(layer: Layer, plan: Plan, x: Form, given: Mapping[str, Form]) -> F
     y = ordered(x, layout, canonical)
     for s in plan.steps:
         operands = (y, kernels[s.weight]) if s.weight else (y,)
-        y = OPERATORS[s.operator].build(*operands, **dict(s.parameters))
+        y = between(OPERATORS[s.operator].build(*operands, **dict(s.parameters)))
     if plan.bias:
         y = add_bias(y, tensors[plan.bias], y.rank - layer.dims - 1)
     conds = tuple(r.cond for r in plan.requires if r.cond != TRUE)

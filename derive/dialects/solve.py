@@ -21,7 +21,6 @@ from derive.dialects.formula import condition, flattened
 from derive.dialects.question import axis_name
 from derive.dialects.request import solved_for
 from derive.errors import NotSupported, WrongInput
-from derive.evaluation import holds
 from derive.expr import (
     FALSE,
     Cond,
@@ -348,22 +347,32 @@ def _points(
     ranges: Mapping[Sym, tuple[int, int]],
 ) -> list[tuple[int, ...]]:
     """The solutions within the ranges."""
-    import numpy as np
+    import islpy as isl
 
-    free = [s for s in unknown if s not in numbers]
+    from derive.decide.integer_sets import Space
+
+    free = tuple(s for s in unknown if s not in numbers)
     spans = [ranges[s][1] - ranges[s][0] + 1 for s in free]
     if prod(spans) > POINTS:
         raise NotSupported(
             f"--solve: {prod(spans)} values of {', '.join(s.name for s in free)}; at most {POINTS} are "
             "listed; give narrower ranges"
         )
-    axes = np.meshgrid(*(np.arange(ranges[s][0], ranges[s][1] + 1) for s in free), indexing="ij")
-    flat = {s.name: a.ravel() for s, a in zip(free, axes, strict=True)}
-    least = all_of(*(Expr({(s,): 1}) >= s.minimum for s in free if s.minimum is not None))
-    truth = np.broadcast_to(np.asarray(holds(all_of(cond, least), flat)), (prod(spans),))
-    hits = np.flatnonzero(truth)
-    columns = {**flat, **{s.name: np.full(prod(spans), v) for s, v in numbers.items()}}
-    return [tuple(int(columns[s.name][i]) for s in unknown) for i in hits]
+    within = [c for s in free for c in _between(Expr({(s,): 1}), *ranges[s])]
+    least = [Expr({(s,): 1}) >= s.minimum for s in free if s.minimum is not None]
+    found: list[tuple[int, ...]] = []
+
+    def take(point: Any) -> None:
+        at = [point.get_coordinate_val(isl.dim_type.set, i).to_python() for i in range(len(free))]
+        values = {**dict(zip(free, at, strict=True)), **numbers}
+        found.append(tuple(values[s] for s in unknown))
+
+    Space(free).conds([cond, *within, *least]).foreach_point(take)
+    return found
+
+
+def _between(e: Expr, first: int, last: int) -> tuple[Cond, Cond]:
+    return e >= first, last >= e
 
 
 def _accepted(
