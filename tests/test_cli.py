@@ -419,8 +419,8 @@ def test_a_disagreement_of_the_numbers_is_not_proved(
 ) -> None:
     def check(theorem: Theorem, frameworks: Sequence[str]) -> tuple[crosscheck.PartCheck, ...]:
         assert frameworks == ()
-        good = crosscheck.CheckRow((("n", 5),), True, (("forms", True), ("NumPy loops", True)))
-        bad = crosscheck.CheckRow((("n", 7),), True, (("forms", True), ("NumPy loops", False)))
+        good = crosscheck.CheckRow((("n", 5),), (("forms", True), ("NumPy loops", True)))
+        bad = crosscheck.CheckRow((("n", 7),), (("forms", True), ("NumPy loops", False)))
         return (crosscheck.PartCheck(theorem.parts[0], (good,) * 20 + (bad,)),)
 
     monkeypatch.setattr(crosscheck, "cross_check", check)
