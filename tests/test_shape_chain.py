@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -169,6 +170,35 @@ def test_lines_of_the_old_keras_as_they_stand() -> None:
 )
 def test_programs_as_people_write_them(call: str, output: tuple[object, ...]) -> None:
     assert chain(call).output == output
+
+
+@pytest.mark.parametrize(
+    ("layers", "given", "layout", "axes"),
+    [
+        ("nn.ReLU(), nn.Conv2d(3, 8, 3)", (3, 28, 27), "CHW", ["H", "W"]),
+        ("nn.ReLU(), nn.Dropout(), nn.MaxPool2d(2)", (3, 28, 27), "CHW", ["H", "W"]),
+        ("nn.ReLU(), nn.Conv1d(3, 8, 3)", (2, 3, 28), "NCW", ["L"]),
+        ("nn.ReLU(), nn.Conv1d(3, 8, 3)", (3, 28), "CW", ["L"]),
+        ("nn.ReLU(), nn.ReLU()", (3, 28, 27), "NCW", ["L"]),
+    ],
+)
+def test_a_later_layer_tells_the_axes_of_an_input_without_a_batch(
+    layers: str, given: tuple[int, ...], layout: str, axes: list[str]
+) -> None:
+    found = chain(f"nn.Sequential({layers})", given)
+    assert found.layout == layout
+    assert [a.axis for a in found.axes] == axes
+    torch = pytest.importorskip("torch")
+    made = torch.nn.Sequential(*_made(torch, layers))
+    assert tuple(found.output) == tuple(made(torch.zeros(given)).shape)
+
+
+def _made(torch: Any, layers: str) -> list[Any]:
+    """The layers of a text such as ``nn.ReLU(), nn.Conv2d(3, 8, 3)``."""
+    return [
+        getattr(torch.nn, name)(*(int(v) for v in arguments.split(",") if v))
+        for name, arguments in re.findall(r"nn\.(\w+)\(([^)]*)\)", layers)
+    ]
 
 
 def test_one_call_is_no_chain() -> None:

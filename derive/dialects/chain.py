@@ -360,7 +360,8 @@ def _layer(written: Call, source: Value, state: Run) -> Value:
     try:
         if not opened:
             _settle(bind_call(written, state.dialect)[1], source, state)
-        asked = ask(written, shape, _weights_of(written, state), state.dialect)
+        known_axes = state.layout if opened else source.layout
+        asked = ask(written, shape, _weights_of(written, state), state.dialect, _dims(known_axes))
         if not opened:
             no_clash(written, asked.layer, state.entries, state.letters, asked.given)
         form = shape_form(asked.layer, asked.x, asked.given)
@@ -375,7 +376,7 @@ def _layer(written: Call, source: Value, state: Run) -> Value:
         source = _begin(name, Value(x, asked.layout, _whole_fields(asked.layout)), state)
         if first:
             state.letters = asked.letters
-            state.settled = state.settled or asked.layer.refit is None
+            state.settled = state.settled or not asked.spec.ranks
         else:
             return _layer(written, source, state)
     layout = asked.layer.output or asked.layer.layout
@@ -394,6 +395,11 @@ def _layer(written: Call, source: Value, state: Run) -> Value:
     value = Value(form.shape, layout, fields)
     state.rows.append(Row(asked.written, value, (asked.x,)))
     return value
+
+
+def _dims(layout: str) -> int | None:
+    """How many of the axes are spatial, where a layout is known."""
+    return sum(a in "TDHW" for a in layout) if layout and set(layout) <= set("NCTDHW") else None
 
 
 def _weights_of(written: Call, state: Run) -> dict[str, Sequence[Any]]:
@@ -433,10 +439,10 @@ def _settle(layer: Layer, source: Value, state: Run) -> None:
     start, entries = state.start, state.entries
     if state.settled or start is None or source.layout != start.layout:
         return
-    if entries is not None:
-        layer = fitted(layer, len(entries))
     if layer.refit is not None and fitted(layer, len(source.shape)).layout == start.layout:
         return
+    if entries is not None:
+        layer = fitted(layer, len(entries))
     full = names_of(layer)
     if entries is not None:
         full, _ = complete(layer, entries, full)

@@ -73,7 +73,7 @@ def keeps_shape(dims: int, why: str, requires: Any = None) -> Layer:
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         return Plan((), (), requires(x) if requires else (), shape_only=why)
 
-    return Layer(dims, CANONICAL[dims], plan)
+    return Layer(dims, CANONICAL[dims], plan, unbatched=requires is None)
 
 
 def _register(
@@ -188,7 +188,7 @@ def group_norm(
 @call("PyTorch", "nn.Identity", dims=RANKS)
 def identity(dims: int) -> Layer:
     """``torch.nn.Identity``."""
-    return Layer(dims, CANONICAL[dims], lambda x, given: Plan(()))
+    return Layer(dims, CANONICAL[dims], lambda x, given: Plan(()), unbatched=True)
 
 
 @call("PyTorch", "nn.Flatten", dims=RANKS)

@@ -105,11 +105,13 @@ def ask(
     x: Sequence[Any] | None = None,
     weights: Mapping[str, Sequence[Any]] | None = None,
     dialect: str | None = None,
+    dims: int | None = None,
 ) -> Asked:
     """The question about one call.
 
     ``x`` is the whole input shape in the framework's order, or only its spatial lengths, or one
-    length for all of them; what is not given gets the names ``N``, ``C_in``, ``H_in`` …
+    length for all of them; what is not given gets the names ``N``, ``C_in``, ``H_in`` …  ``dims`` is
+    the number of its spatial axes where that is known and the call takes several.
     """
     spec, layer = bind_call(written, dialect)
     shapes = {**_written_shapes(spec, written), **_weights(spec, layer, written, weights or {})}
@@ -118,8 +120,11 @@ def ask(
         first = tuple(lift(number(v)) for v in written.on[0].shape)
     entries = tuple(map(lift, x)) if x is not None else first
     if entries is not None and layer.refit is not None:
-        other = fitted(layer, len(entries))
-        layer = other if len(other.layout) == len(entries) else layer
+        rank = len(entries)
+        if dims is not None and layer.unbatched:
+            rank = dims + len(layer.layout) - layer.dims
+        other = fitted(layer, rank)
+        layer = other if len(other.layout) == rank else layer
     letters = names_of(layer)
     given = dict(shapes)
     for name in layer.tensors:
