@@ -197,7 +197,8 @@ def test_random_trees_are_the_expressions_they_are_made_of(seed: int) -> None:
             )
         a, b = made(depth - 1), made(depth - 1)
         kind = rng.randint(0, 4)
-        return [a + b, a - b, a // rng.choice(names), maximum(a, b), minimum(a, -b)][kind]
+        by = rng.choice([*names, 2, 3, 5])
+        return [a + b, a - b, a // by, maximum(a, b), minimum(a, -b)][kind]
 
     e = made(3)
     for _ in range(10):
@@ -205,6 +206,13 @@ def test_random_trees_are_the_expressions_they_are_made_of(seed: int) -> None:
         assert value(tree(e), at) == e.at(at)
         assert value(tree(flattened(e)), at) == e.at(at)
         assert evaluated(plain(tree(e)), at) == e.at(at)
+
+
+def test_a_quotient_by_a_number_that_rounds_up_is_written_so() -> None:
+    n, k = sizes("n_in k")
+    assert plain(tree(-(-n // 3))) == "⌈n_in/3⌉"
+    assert plain(tree(2 * -(-(n + k - 1) // 5) + k)) == "2·⌈(n_in + k − 1)/5⌉ + k"
+    assert plain(tree(n - 2 * n // 3 - k)) == "⌈n_in/3⌉ − k"
 
 
 def test_conditions_in_words() -> None:

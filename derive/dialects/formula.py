@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -110,7 +110,7 @@ Part: TypeAlias = "tuple[tuple[int, int, str], int, Node]"
 
 def _parts(e: Expr) -> list[Part]:
     left = dict(e.terms)
-    found: list[Part] = []
+    found: list[Part] = [part for m in list(left) for part in _rounded_up(m, left)]
     for big in sorted(left, key=lambda m: (-len(m), _rank(m))):
         if big not in left or len(big) < 2:
             continue
@@ -128,6 +128,23 @@ def _parts(e: Expr) -> list[Part]:
         sign, factors = _factors(c, m)
         found.append((_rank(m), sign, _product(factors)))
     return found
+
+
+def _rounded_up(m: Monomial, left: dict[Monomial, int]) -> Iterator[Part]:
+    """``v − ⌊u/d⌋`` as ``⌈(d·v − u)/d⌉``, where that leaves less: ``n − ⌊2n/3⌋`` is ``⌈n/3⌉``."""
+    c, a = left.get(m, 0), m[0] if len(m) == 1 else None
+    if c >= 0 or not isinstance(a, Div) or a.den.constant is None:
+        return
+    d = a.den.constant
+    whole = {t: -(-q // d) for t, q in a.num.terms if t and 2 * q > d}
+    if whole and all(left.get(t, 0) >= -c * q for t, q in whole.items()):
+        del left[m]
+        for t, q in whole.items():
+            left[t] += c * q
+            if not left[t]:
+                del left[t]
+        node = Quotient(tree(Expr(whole) * d - a.num), d, up=True)
+        yield _rank(m), 1, _product((-c, node))
 
 
 def _two_sums(e: Expr) -> tuple[Expr, Expr] | None:
