@@ -13,7 +13,7 @@ from derive.claims.meaning import read
 from derive.claims.values import Exists
 from derive.decide.longer import last_length
 from derive.decide.verdict import Proved, Refuted
-from derive.expr import Sym
+from derive.expr import Sym, divides
 from derive.form import tensor
 from derive.operators import correlate, flip
 from derive.symbols import size
@@ -103,6 +103,16 @@ def test_longer_kernels_do_what_shorter_ones_did(n: int, d: int) -> None:
     assert last is not None
     assert last >= 2 * ((n - 1) // d) + 1  # each output reads each input with some tap
     assert last <= 2 * n + 14
+
+
+def test_a_shorter_kernel_that_is_not_allowed_stands_for_none() -> None:
+    """Only odd lengths: the fourth tap, the last that reads the input, first comes with five."""
+    k, x = size("k"), tensor("x", 4)
+    v = tensor("v", k)
+    form = correlate(x, v, padding=(0, k - 1))
+    assert last_length(form, flip(x), "v", k.symbol, form.requires) == 4
+    odd = (*form.requires, divides(2, k - 1))
+    assert last_length(form, flip(x), "v", k.symbol, odd) == 5
 
 
 def test_a_length_without_end_is_not_bounded() -> None:
