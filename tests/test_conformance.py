@@ -233,20 +233,23 @@ Case = tuple[str, str, dict[str, Any], tuple[int, ...], dict[str, tuple[int, ...
 ONE = {"in_channels": 1, "out_channels": 1, "bias": False}
 
 
+_SIDES = ((5, 2, 1, 1), (6, 4, 1, 3), (7, 3, 2, 1), (6, 3, 2, 1), (6, 2, 3, 1), (6, 3, 4, 1))
+
+
 def _sides() -> list[Case]:
     found: list[Case] = []
-    for n, k, s, d in ((5, 2, 1, 1), (6, 4, 1, 3), (7, 3, 2, 1), (6, 3, 2, 1), (6, 2, 3, 1)):
+    for n, k, s, d in _SIDES:
         if s == 1:
-            torch = {**ONE, "kernel_size": k, "padding": "same", "dilation": d}
+            torch: dict[str, Any] = {**ONE, "kernel_size": k, "padding": "same", "dilation": d}
             found.append(("pytorch", "nn.Conv1d", torch, (1, 1, n), {}))
-            plain = {"padding": "same", "dilation": d}
+            plain: dict[str, Any] = {"padding": "same", "dilation": d}
             found.append(("pytorch", "F.conv2d", plain, (1, 1, n, 4), {"weight": (1, 1, k, 2)}))
         keras = {"kernel_size": k, "padding": "same", "strides": s, "dilation_rate": d}
         found.append(("keras", "keras.layers.Conv1D", {"filters": 1, **keras}, (1, n, 1), {}))
         back = {"filters": 1, "kernel_size": k, "padding": "same", "strides": s}
         found.append(("keras", "keras.layers.Conv1DTranspose", back, (1, n, 1), {}))
         tf = {"strides": s, "padding": "SAME", "dilations": d}
-        kernel = {"filters": (k, 2, 1, 1)}
+        kernel: dict[str, tuple[int, ...]] = {"filters": (k, 2, 1, 1)}
         found.append(("tensorflow", "tf.nn.conv2d", tf, (1, n, n, 1), kernel))
         wide = {"output_shape": (1, n * s, n * s, 1), "strides": s, "padding": "SAME"}
         found.append(("tensorflow", "tf.nn.conv2d_transpose", wide, (1, n, n, 1), kernel))

@@ -107,12 +107,11 @@ def test_longer_kernels_do_what_shorter_ones_did(n: int, d: int) -> None:
 
 def test_a_shorter_kernel_that_is_not_allowed_stands_for_none() -> None:
     """Only odd lengths: the fourth tap, the last that reads the input, first comes with five."""
-    k, x = size("k"), tensor("x", 4)
-    v = tensor("v", k)
-    form = correlate(x, v, padding=(0, k - 1))
-    assert last_length(form, flip(x), "v", k.symbol, form.requires) == 4
+    k, x, length = size("k"), tensor("x", 4), Sym("k", 1)
+    form = correlate(x, tensor("v", k), padding=(0, k - 1))
+    assert last_length(form, flip(x), "v", length, form.requires) == 4
     odd = (*form.requires, divides(2, k - 1))
-    assert last_length(form, flip(x), "v", k.symbol, odd) == 5
+    assert last_length(form, flip(x), "v", length, odd) == 5
 
 
 def test_a_length_without_end_is_not_bounded() -> None:
