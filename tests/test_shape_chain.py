@@ -201,6 +201,28 @@ def _made(torch: Any, layers: str) -> list[Any]:
     ]
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        "y = x + nn.Conv1d(3, 3, 3, padding=1)(x)",
+        "y = nn.Conv1d(3, 3, 3, padding=1)(x)\ny += x",
+        "y = nn.ReLU()(nn.Conv1d(3, 3, 3, padding=1)(x)) + x + nn.Conv1d(3, 3, 1)(x)",
+    ],
+)
+def test_sums_of_calls(program: str) -> None:
+    found = chain(program, (2, 3, 9))
+    assert found.output == (2, 3, 9)
+    assert len([r for r in found.layers if "+" in r.call]) == 1
+
+
+def test_a_sum_of_unequal_lengths() -> None:
+    program = "y = x + nn.Conv1d(3, 3, 2)(x)"
+    with pytest.raises(WrongInput, match="differ along axis 2; choose an input length"):
+        chain(program, (2, 3, 9))
+    with pytest.raises(WrongInput, match="whatever the input length; pad or crop one of them"):
+        chain("nn.Conv1d(3, 3, 2)(x) + x")
+
+
 def test_one_call_is_no_chain() -> None:
     assert not is_chain(read_calls("nn.Conv1d(1, 1, 3)"))
     assert is_chain(read_calls("nn.Sequential(nn.Conv1d(1, 1, 3))"))

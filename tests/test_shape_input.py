@@ -207,7 +207,11 @@ def test_tensors_that_do_not_fit(call: str, shapes: Any, message: str) -> None:
         ("nn.MaxPool2d(3.5)", "kernel_size = 3.5: an integer was expected"),
         ("nn.Conv2d(3, 16, 4 / 2)", "kernel_size = 2.0: an integer was expected"),
         ("nn.Conv2d(3, 16, nn.ReLU())", r"kernel_size = nn.ReLU\(\): an integer was expected"),
-        ("y = x + nn.Conv2d(3, 3, 3)(x)", r"give the call a name .* first: h = nn.Conv2d"),
+        (
+            "nn.Conv2d(3, 3, nn.ReLU() + 1)",
+            r"arithmetic is between numbers and names; give the call",
+        ),
+        ("x[0] += nn.Conv2d(3, 3, 3)(x)", r"a call or an assignment `name = call` was expected"),
     ],
 )
 def test_what_the_framework_would_not_take(call: str, message: str) -> None:

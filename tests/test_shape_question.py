@@ -18,7 +18,7 @@ from derive.dialects.question import LayerShape, layer_shape
 from derive.dialects.request import ask, parse_shape
 from derive.document.text import escape_latex
 from derive.errors import DeriveError, WrongInput
-from derive.expr import Expr, all_of, any_of, divides, maximum, minimum
+from derive.expr import Expr, all_of, any_of, divides, lift, maximum, minimum
 from derive.symbols import offset, sizes
 
 CONV = "nn.Conv2d(3, 16, 3, stride=2, padding=1)"
@@ -197,7 +197,7 @@ def test_random_trees_are_the_expressions_they_are_made_of(seed: int) -> None:
             )
         a, b = made(depth - 1), made(depth - 1)
         kind = rng.randint(0, 4)
-        by = rng.choice([*names, 2, 3, 5])
+        by = rng.choice([*names, lift(2), lift(3), lift(5)])
         return [a + b, a - b, a // by, maximum(a, b), minimum(a, -b)][kind]
 
     e = made(3)

@@ -175,12 +175,24 @@ class _Reader:
         if isinstance(node, SKIPPED):
             return ()
         if isinstance(node, ast.Expr):
-            return (Assigned("", self.value(node.value)),)
+            return (Assigned("", self.tensor(node.value)),)
+        match node:
+            case ast.AugAssign(target=ast.Name() | ast.Attribute(), op=ast.Add()):
+                name = ast.unparse(node.target)
+                return (Assigned(name, Sum("+", Name(name), self.tensor(node.value))),)
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             target = node.targets[0]
             if isinstance(target, (ast.Name, ast.Attribute)):
-                return (Assigned(ast.unparse(target), self.value(node.value)),)
+                return (Assigned(ast.unparse(target), self.tensor(node.value)),)
         self.fail(node, "a call or an assignment `name = call` was expected")
+
+    def tensor(self, node: ast.expr) -> Value:
+        """A value that may be a sum of calls, as ``x + conv(x)``."""
+        summed = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)
+        if summed and any(isinstance(n, ast.Call) for n in ast.walk(node)):
+            assert isinstance(node, ast.BinOp)
+            return Sum("+", self.tensor(node.left), self.tensor(node.right))
+        return self.value(node)
 
     def value(self, node: ast.expr) -> Value:
         match node:

@@ -8,11 +8,12 @@ defined for some input lengths only; those are found, all of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from derive.dialects.calls import Assigned, Call, Sum, show
 from derive.dialects.calls import Name as Tensor
+from derive.dialects.chain_state import Row, Run, Value
 from derive.dialects.explain import refusal
 from derive.dialects.field import Field, behind, joined
 from derive.dialects.geometry import reaches, stages
@@ -32,7 +33,7 @@ from derive.dialects.request import (
     tensor_names,
 )
 from derive.errors import WrongInput
-from derive.expr import FALSE, TRUE, Cond, Expr, eq, lift
+from derive.expr import FALSE, TRUE, Expr, eq, lift
 from derive.symbols import size
 
 SEQUENCES = ("Sequential",)
@@ -52,51 +53,6 @@ KEEPING = {  # they work on each element, or along channels: the shape stays
     "dropout", "dropout2d", "elu", "gelu", "identity", "leaky_relu", "mish", "relu",
     "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "tanh",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Value:
-    """A tensor in a program: its shape with the letters of its axes, and what it sees of the input.
-
-    ``fields`` has one entry for each spatial letter.
-    """
-
-    shape: Shape
-    layout: str
-    fields: tuple[tuple[str, Field | None], ...]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: a call, and the value behind it."""
-
-    call: str
-    value: Value
-    inputs: tuple[Shape, ...]
-
-
-@dataclass
-class Run:
-    """What is known while a program is read."""
-
-    given: Sequence[Any] | None
-    weights: Mapping[str, Sequence[Any]]
-    dialect: str | None
-    rows: list[Row] = field(default_factory=list)
-    requires: list[Cond] = field(default_factory=list)
-    values: dict[str, Value] = field(default_factory=dict)
-    inputs: dict[str, Value] = field(default_factory=dict)  # the tensors that nothing assigns
-    layers: dict[str, Call] = field(default_factory=dict)
-    sequences: set[str] = field(default_factory=set)
-    current: Value | None = None
-    start: Value | None = None
-    letters: Shape = ()
-    entries: Shape | None = None  # what is said of the input's shape, before a layer is asked
-    layout: str = ""  # the input's axes, where a later layer told them
-    used: set[str] = field(default_factory=set)  # the names of weights that a call took
-    made: int = 0  # how many Input layers there are
-    settled: bool = False  # has a layer with axes of its own met the input's?
-    guessed: str = ""  # the first call, where that one leaves the axes open
 
 
 class _Told(Exception):  # no error: the program is read again
@@ -246,10 +202,17 @@ def _evaluate(value: Any, state: Run) -> Value:
     if isinstance(value, Tensor):
         return _met(_tensor(value, state), state)
     if isinstance(value, Sum) and value.sign == "+":
-        return _together(str(value), (value.left, value.right), None, state)
+        return _together(str(value), _terms(value), None, state)
     if not isinstance(value, Call):
         raise WrongInput(f"reading the program: {show(value)} is no tensor; write a call or a name")
     return _call(value, state)
+
+
+def _terms(value: Any) -> tuple[Any, ...]:
+    """The tensors of a sum of sums."""
+    if isinstance(value, Sum) and value.sign == "+":
+        return (*_terms(value.left), *_terms(value.right))
+    return (value,)
 
 
 def _tensor(name: Tensor, state: Run) -> Value:
@@ -554,8 +517,8 @@ def _together(text: str, terms: Sequence[Any], axis: int | None, state: Run) -> 
             if same == FALSE:
                 shapes = " and ".join(f"({', '.join(map(str, w.shape))})" for w in found)
                 raise WrongInput(
-                    f"layer {len(state.rows) + 1}, {text}: the shapes {shapes} differ along axis {i}; "
-                    "choose an input length for which they agree (leave --input out to see which)"
+                    f"layer {len(state.rows) + 1}, {text}: the shapes {shapes} differ along axis {i}"
+                    + _differing(any(w.shape[i].symbols() for w in found))
                 )
             state.requires.append(same)
     shape = tuple(_total(found, i) if i == at else n for i, n in enumerate(known_one.shape))
@@ -563,6 +526,12 @@ def _together(text: str, terms: Sequence[Any], axis: int | None, state: Run) -> 
     value = Value(shape, known_one.layout, fields)
     state.rows.append(Row(text, value, tuple(v.shape for v in found)))
     return value
+
+
+def _differing(always: bool) -> str:
+    if always:
+        return ", whatever the input length; pad or crop one of them"
+    return "; choose an input length for which they agree (leave --input out to see which)"
 
 
 def _beside(value: Value, name: str) -> Shape:

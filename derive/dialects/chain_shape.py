@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import Any, ClassVar, Literal
 
 from derive.dialects.calls import Assigned
-from derive.dialects.chain import Run, Value, run
+from derive.dialects.chain import run
+from derive.dialects.chain_state import Run, Value
 from derive.dialects.formula import condition, flattened, plain, tree
 from derive.dialects.lengths import Lengths, lengths_where, preimages
 from derive.dialects.question import Length, axis_name, lengths, trivial

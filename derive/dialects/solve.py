@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Literal
 
 from derive.dialects.calls import Assigned, Call, Sum
 from derive.dialects.calls import Name as Tensor
-from derive.dialects.chain import Run, run
+from derive.dialects.chain import run
+from derive.dialects.chain_state import Run
 from derive.dialects.formula import condition, flattened
 from derive.dialects.question import axis_name
 from derive.dialects.request import solved_for
