@@ -289,6 +289,7 @@ def test_another_output_than_the_one_that_comes_out() -> None:
 
 WRONG = [
     ("nn.Conv2d(3, 16, 3, strid=2)", {}, "there is no argument 'strid' .*; did you mean 'stride'"),
+    ("nn.ReLU()", {"input": (2, 3, 4, 5, 6, 7)}, "has 6 axes; give 2 to 5, or put some of them"),
     ("nn.Conv2d(3, 16, 3, stride=0)", {}, "stride is at least 1 .*non-positive stride.*give 1 or"),
     (
         "nn.Conv2d(3, 16, 3, stride=2, padding='same')",

@@ -194,10 +194,16 @@ def complete(layer: Layer, entries: Shape, letters: Shape) -> tuple[Shape, Shape
         return tuple(
             next(spatial) if a in "TDHW" else v for v, a in zip(letters, layer.layout, strict=True)
         ), letters
+    axes = "1 axis" if len(entries) == 1 else f"{len(entries)} axes"
+    if layer.refit is not None:
+        least, most = (f(layer.ranks) + rank - layer.dims for f in (min, max))
+        raise WrongInput(
+            f"{layer.name}: the input ({', '.join(map(str, entries))}) has {axes}; give {least} to "
+            f"{most}, or put some of them together"
+        )
     ranks = f"{rank}" + (f", {rank - 1} (no batch)" if layer.unbatched else "")
     alone = f", or the {layer.dims} spatial lengths alone" if layer.dims > 1 else ""
     alone = ", or the spatial length alone" if layer.dims == 1 else alone
-    axes = "1 axis" if len(entries) == 1 else f"{len(entries)} axes"
     raise WrongInput(
         f"{layer.name}: the input ({', '.join(map(str, entries))}) has {axes}; give {ranks} in the "
         f"order {layer.layout}{alone}"
