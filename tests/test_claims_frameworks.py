@@ -32,6 +32,18 @@ PROVED = (
     "F.conv2d(x, w) == nn.Conv2d(1, 1, 3, bias=False)(x)",
     """nn.Conv1d(1, 1, 3, bias=False)(nn.Conv1d(1, 1, 2, bias=False)(x)) ==
     correlate(correlate(x, w, dims=1), w_2, dims=1)""",
+    # the incoming gradient has the output's axes, in each call's own order
+    "vjp(nn.AvgPool2d(2)(x), x, g) == vjp(keras.layers.AveragePooling2D(2)(x), x, g)",
+    "vjp(F.conv2d(x, w), w, g) == vjp(tf.nn.conv2d(x, w, 1, 'VALID'), w, g)",
+    """vjp(F.conv2d(x, w), x, g) ==
+    tf.nn.conv2d_transpose(g, w, output_shape=x.shape, strides=1, padding='VALID')""",
+    "vjp(F.interpolate(x, scale_factor=2), x, g) == 4*keras.layers.AveragePooling2D(2)(g)",
+    "vjp(nn.ZeroPad2d((1, 2, 3, 4))(x), x, g) == keras.layers.Cropping2D(((3, 4), (1, 2)))(g)",
+    # the channels are learned after the layer on the left has its weights
+    "keras.layers.Conv1D(8, 3)(x) == nn.Conv1d(4, 8, 3)(x)",
+    "linen.Conv(8, (3,), padding='VALID')(x) == nn.Conv1d(4, 8, 3)(x)",
+    "keras.layers.Dense(8)(x) == nn.Linear(4, 8)(x)",
+    """keras.layers.Conv1D(1, 3, padding='causal')(x) == nn.Conv1d(1, 1, 3)(F.pad(x, (2, 0)))""",
     """tf.nn.conv2d_transpose(y[N, H, W, 5], w[3, 3, 4, 5], output_shape=(N, 2*H, 2*W, 4), strides=2) ==
     vjp(tf.nn.conv2d(x[N, 2*H, 2*W, 4], w, strides=2, padding='SAME'), x, y)""",
 )
@@ -71,6 +83,9 @@ def test_conditions_are_found(claim: str, condition: str) -> None:
         # a layer has its own weights: two that follow one another are not the same
         """nn.Conv1d(1, 1, 2, bias=False)(nn.Conv1d(1, 1, 2, bias=False)(x)) ==
         correlate(correlate(x, w, dims=1), w, dims=1)""",
+        "vjp(F.interpolate(x, scale_factor=2), x, g) == 3*keras.layers.AveragePooling2D(2)(g)",
+        "vjp(nn.ZeroPad2d((1, 2, 3, 4))(x), x, g) == keras.layers.Cropping2D(((1, 2), (3, 4)))(g)",
+        "keras.layers.Conv1D(8, 3)(x) == nn.Conv1d(4, 8, 3, padding=1)(F.pad(x, (0, -2)))",
     ],
 )
 def test_false_claims_are_refuted(claim: str) -> None:
@@ -120,6 +135,14 @@ def test_a_tensor_has_the_axes_of_its_first_call() -> None:
         ("nn.Conv2d(3, 8, 3, stride=0)(x) == x", r"stride = 0: stride is at least 1"),
         ("nn.Conv2d(3, 8, 3, padding='same', stride=2)(x) == x", r"PyTorch refuses it"),
         ("nn.Conv2d(3, 8, 3, strid=2)(x) == x", r"no argument 'strid'.*; did you mean 'stride'\?"),
+        (
+            "nn.Conv2d(4, 4, 3, groups=4)(x) == keras.layers.DepthwiseConv2D(3)(x)",
+            r"its weight has the axes OIHW on one side and HWIM on the other, .*; use calls that take",
+        ),
+        (
+            "tf.nn.depthwise_conv2d(x, w, [1, 1, 1, 1], 'VALID') == F.conv2d(x, w, groups=C)",
+            r"the kernel has the axes HWIM on one side and OIHW on the other, .*; use calls that take",
+        ),
         ("nn.ReLU()(x[1, 2]) == x", r"values are out of scope; claim its shape"),
         ("flip(nn.ReLU()(x[1, 2])) == x", r"values are out of scope; claim the shape"),
         ("F.conv2d(x, w, **k) == x", r"`\*\*` cannot be part of a claim"),

@@ -143,7 +143,7 @@ def test_linear_works_on_the_last_axis(given: Any, output: tuple[Any, ...]) -> N
     [
         (5, "the input has 5 features but in_features = 10"),
         ("3,10,5", "the input has 5 features but in_features = 10"),
-        ("1,1,1,1,1,1,1,10", r"8 axes; give 2, 1 \(no batch\) in the order NC$"),
+        ("1,1,1,1,1,1,1,10", r"8 axes; give 2 to 5, or put some of them together$"),
     ],
 )
 def test_linear_refuses(given: Any, message: str) -> None:

@@ -43,8 +43,16 @@ def called(node: ast.Call) -> str:
     return name if "." in name or known(name) else ""
 
 
+def number_sides(reader: Any, tree: ast.expr) -> None:
+    """Before a claim is read: which layer is on which side of a comparison."""
+    sides = [s for n in ast.walk(tree) if isinstance(n, ast.Compare) for s in _sides(n)]
+    for number, side in enumerate(sides):
+        for node in ast.walk(side):
+            reader.names.layers.sides[id(node)] = number
+
+
 def prepare(reader: Any, tree: ast.expr) -> None:
-    """Before a claim is read: which layer is on which side, and the shapes that calls tell.
+    """Before a claim is read: the shapes that calls tell.
 
     A shape is in the order of the call that it is written in, so such calls come first; layers come
     before functions, since their weights have shapes that are known.
@@ -52,10 +60,6 @@ def prepare(reader: Any, tree: ast.expr) -> None:
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and called(n)]
     if not calls:
         return
-    sides = [s for n in ast.walk(tree) if isinstance(n, ast.Compare) for s in _sides(n)]
-    for number, side in enumerate(sides):
-        for node in ast.walk(side):
-            reader.names.layers.sides[id(node)] = number
     ordered = [n for n in _inner_first(tree) if isinstance(n, ast.Call) and called(n)]
     for node in sorted(ordered, key=_turn):
         _try(reader.value, node)
@@ -123,9 +127,12 @@ def framework_call(value: Evaluate, names: Names, node: ast.Call, dialect: str =
     operands: dict[str, Op | Unknown] = {}
     arguments: list[Any] = []
     given: dict[str, Any] = {}
+    shapes: dict[int | str, str] = {}
     places: list[tuple[int | str, ast.expr]] = [*enumerate(node.args), *words.items()]
     for place, inside in places:
         entry: Any
+        if isinstance(inside, ast.Attribute) and inside.attr == "shape":
+            shapes[place] = names.axes.get(dotted(inside.value), "")
         if place in tensors and not (isinstance(inside, ast.Constant) and inside.value is None):
             operands[tensors[place]] = operand(value, names, inside)
             entry = Name(tensors[place])
@@ -135,7 +142,7 @@ def framework_call(value: Evaluate, names: Names, node: ast.Call, dialect: str =
             arguments.append(entry)
         else:
             given[place] = entry
-    return framework.functional(spec, arguments, given, operands, names)
+    return framework.functional(spec, arguments, given, operands, names, shapes)
 
 
 def _plain(value: Evaluate, node: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from derive.claims.names import Names
@@ -30,7 +31,7 @@ from derive.dialects.layer import (
 )
 from derive.dialects.registry import Spec, find, layer_of, named, spelled
 from derive.errors import DeriveError, WrongInput
-from derive.expr import FALSE, TRUE, All, Cond, Eq, Expr, Sym, lift
+from derive.expr import FALSE, TRUE, All, Cond, Eq, Expr, Sym, eq, lift
 from derive.form import Form, tensor
 from derive.symbols import symbol
 
@@ -41,6 +42,8 @@ GRADIENT_AXES: dict[str, str | int | None] = {
     "N": "I",
     "C": "O",
 }  # of the gradient by a filter: its batch is that filter's input
+
+KERNEL = "OIM"  # letters that only kernels have
 
 Shape = tuple[Expr, ...]
 
@@ -87,17 +90,36 @@ def functional(
     keywords: Mapping[str, Any],
     operands: Operands,
     names: Names,
+    shapes: Mapping[int | str, str],
 ) -> Op:
     """A function of a framework applied to tensors; ``operands`` are they, by parameter.
 
-    In the arguments a tensor stands as its name.
+    In the arguments a tensor stands as its name.  Those that are the shape of a tensor whose axes
+    are known are in ``shapes`` with these; the call takes them in the order of its own layout.
     """
-    layer = layer_of(Call(spec.name, tuple(arguments), tuple(keywords.items())), spec.dialect)
+    layer = _bound(spec, arguments, keywords)
+    if any(axes != layer.layout for axes in shapes.values()):
+        turn = partial(_shape_in_order, shapes, layer.layout)
+        plain = [turn(at, v) for at, v in enumerate(arguments)]
+        layer = _bound(spec, plain, {k: turn(k, v) for k, v in keywords.items()})
     given = {p: v for p, v in operands.items() if p in spec.tensors}
     source = given.pop(spec.tensors[0], None)
     if source is None:
         raise WrongInput(f"{spec.name}: its input {spec.tensors[0]!r} is missing; give a tensor")
     return _applied(layer, source, given, names)
+
+
+def _bound(spec: Spec, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Layer:
+    return layer_of(Call(spec.name, tuple(arguments), tuple(keywords.items())), spec.dialect)
+
+
+def _shape_in_order(
+    shapes: Mapping[int | str, str], layout: str, place: int | str, value: Any
+) -> Any:
+    axes = shapes.get(place, "")
+    if sorted(axes) != sorted(layout) or not isinstance(value, tuple):
+        return value
+    return tuple(value[axes.index(a)] for a in layout)
 
 
 def on_layer(
@@ -289,6 +311,8 @@ def _placed(o: Op | Unknown, axes: str, names: Names) -> Op:
         return Op(form, form, axes=axes)
     if sorted(o.axes) == sorted(axes):
         return turned(o, axes)
+    if set(KERNEL) & set(o.axes) and set(KERNEL) & set(axes):
+        raise WrongInput(_no_order("the kernel", o.axes, axes))
     call = o.form.call
     if call is not None and call.operator == "tensor" and not o.axes:
         name = str(dict(call.parameters)["name"])
@@ -315,7 +339,7 @@ def _weight(
     shared = layers.weights.get((number, role))
     if shared is not None:
         known = Op(names.tensors[shared], names.tensors[shared], axes=names.axes[shared])
-        if sorted(known.axes) == sorted(axes) and turned(known, axes).form.shape == operand.shape:
+        if sorted(known.axes) == sorted(axes) and _fits(turned(known, axes).form, operand, plan):
             other = layers.calls[shared]
             if other != text:
                 what = "bias" if role == "b" else "kernel"
@@ -324,6 +348,8 @@ def _weight(
                 pair = called if called == first else f"{first} and {called}"
                 names.read(f"{pair}: the {what} of both sides is the same, {shared}{aside}")
             return turned(known, axes)
+        if sorted(known.axes) != sorted(axes):
+            raise WrongInput(f"{called}: {_no_order('its weight', known.axes, axes)}")
     name = {"w": "kernel", "b": "bias"}.get(role, role) if names.free else role
     name = name if number == 0 else f"{name}_{number + 1}"
     while name in names.tensors and (
@@ -339,6 +365,20 @@ def _weight(
     layers.weights.setdefault((number, role), name)
     layers.calls.setdefault(name, text)
     return Op(form, form, axes=axes)
+
+
+def _no_order(what: str, one: str, other: str) -> str:
+    """Why two kernels are not compared: a depthwise one has the axes of both channels apart."""
+    return (
+        f"{what} has the axes {one} on one side and {other} on the other, so that neither is the other "
+        "in another order; use calls that take the same axes, as nn.Conv2d with groups on both sides"
+    )
+
+
+def _fits(weight: Form, operand: Operand, plan: Plan) -> bool:
+    """Has a tensor the shape of a weight, as it is or by what the call requires?"""
+    required = {c for r in plan.requires for c in _parts(r.cond)} | {TRUE}
+    return all(eq(a, b) in required for a, b in zip(weight.shape, operand.shape, strict=True))
 
 
 # -- the meaning -----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from derive.claims import functions
 from derive.claims.arrays import Row, array_of
-from derive.claims.calls import called, framework_call, prepare
+from derive.claims.calls import called, framework_call, number_sides, prepare
 from derive.claims.names import Names, bounded_names
 from derive.claims.parse import ClaimError, Parsed, parse, placed
 from derive.claims.program import is_program
@@ -88,6 +88,7 @@ class Reader:
         for node in every:
             if node is not None:
                 self._declare(node)
+        number_sides(self, self.parsed.body)
         self._cotangents(self.parsed.body)
         prepare(self, self.parsed.body)
         hypotheses = tuple(self._hypothesis(h) for h in self.parsed.hypotheses)
@@ -146,6 +147,7 @@ class Reader:
                     inner = self.value(node.args[0])
                     if isinstance(inner, Op):
                         self.names.declare(g, inner.form.shape)
+                        self.names.axes[g] = inner.axes
 
     def _hypothesis(self, node: ast.expr) -> Cond:
         if (

@@ -23,12 +23,13 @@ def _vjp(names: Names, f: Op, wrt: Op, g: Op | None = None) -> Op:
     name = str(dict(call.parameters)["name"])
     if f.selects and f.form.shape and f.relation is None and not _linear(f.form, name):
         raise CannotBe(f"vjp: the operator is not linear in {name!r}")
-    if g is not None and sorted(g.axes) == sorted(f.axes):
+    if g is None:
+        g = Op(names.tensor("g"), axes=names.axes.get("g", ""))
+    if sorted(g.axes) == sorted(f.axes):
         g = turned(g, f.axes)
-    cotangent = names.tensor("g") if g is None else g.form
     # the gradient of a max pooling speaks of its selection, not of the maximum
-    taps = f.selects or f.taps or (g is not None and (g.selects or g.taps))
-    return Op(vjp(f.form, name, _cotangent(f.form, cotangent)), taps=taps, axes=wrt.axes)
+    taps = f.selects or f.taps or g.selects or g.taps
+    return Op(vjp(f.form, name, _cotangent(f.form, g.form)), taps=taps, axes=wrt.axes)
 
 
 def _cotangent(f: Form, g: Form) -> Form:
