@@ -166,3 +166,20 @@ def test_the_gradient_of_a_strided_layer_is_conditional() -> None:
         "nn.ConvTranspose1d(c_out, c_in, 3, stride=2, bias=False)(g)"
     )
     assert isinstance(judge(claim).verdict, HoldsWhen)
+
+
+def test_a_guessed_number_of_axes_is_said() -> None:
+    found = judge("np.pad(x, 2, mode='symmetric').shape == (L + 4,)")
+    assert isinstance(found.verdict, Refuted)
+    assert found.claim.readings == (
+        "x has 2 axes, HW, since nothing says how many; write its shape, as x[H, W]",
+    )
+    declared = judge("np.pad(x[L], 2, mode='symmetric').shape == (L + 4,)")
+    assert isinstance(declared.verdict, Proved)
+    assert declared.claim.readings == ()
+
+
+def test_a_shape_that_is_plainly_the_same_is_so_for_all_sizes() -> None:
+    found = judge("shape(nn.ReLU()(x)) == shape(x)")
+    assert str(found).startswith("proved for all sizes")
+    assert str(judge("3 + 4 == 7")).startswith("proved for these numbers")

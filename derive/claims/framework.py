@@ -184,6 +184,11 @@ def _shapes(layer: Layer, source: Op | Unknown, others: Operands, names: Names) 
     if isinstance(source, Unknown):
         source.axes = layer.layout
         source.shape = _natural(source, layer.dims, names)
+        if layer.refit is not None:
+            names.read(
+                f"{source.name} has {len(source.axes)} axes, {source.axes}, since nothing says how many; "
+                f"write its shape, as {source.name}[{', '.join(map(str, source.shape))}]"
+            )
     x = _seen(source, _layout(layer, source))
     for o in others.values():  # any lengths, to learn the axes from
         if isinstance(o, Unknown):

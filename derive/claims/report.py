@@ -190,9 +190,21 @@ def hypotheses(claim: Any) -> list[str]:
         *([] if claim.iff is None else [claim.iff]),
     ]
     symbols |= {s for c in conds for s in cond_symbols(c)}
+    symbols |= {s for side in claim.sides or () for e in _lengths(side) for s in e.symbols()}
     listed = sorted((s for s in symbols if s.minimum is not None), key=lambda s: s.name)
     carried = [f"{s.name} >= {s.minimum}" for s in listed]
     return list(dict.fromkeys([*carried, *map(str, claim.hypotheses)]))
+
+
+def _lengths(side: Any) -> Iterator[Any]:
+    """The numbers on a side, which may be the same on both and then leave no condition."""
+    from derive.expr import Expr
+
+    if isinstance(side, tuple):
+        for part in side:
+            yield from _lengths(part)
+    elif isinstance(side, Expr):
+        yield side
 
 
 def forms(statement: Any) -> Iterator[Any]:
