@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from derive import conformance
-from derive.dialects.layer import outline
+from derive.dialects.layer import apply, outline
 from derive.dialects.registry import read_layer
 from derive.errors import NotSupported, WrongInput
 from derive.form import tensor
@@ -136,7 +136,7 @@ def test_conv2d_against_loops(arguments: str, s: Shape, p: tuple[Shape, Shape]) 
 def test_same_padding_for_symbols_is_that_for_numbers() -> None:
     n = size("n")
     text = "tf.nn.conv1d(x, w, {}, 'SAME')"
-    y = outline(
+    y = apply(
         read_layer(text.format("s")), tensor("x", 1, n, 1), {"filters": tensor("filters", 2, 1, 1)}
     )
     assert [str(m) for m in y.shape] == ["1", "-((-n)//s)", "1"]

@@ -202,9 +202,12 @@ def correlation(
 def groups_of(channels: Expr, read: Expr, made: Expr) -> tuple[Expr, tuple[Requirement, ...]]:
     """The number of groups that the channels of the input and of the kernel imply.
 
-    Sizes that are not numbers mean one group.
+    Sizes that are not numbers mean one group, but where the kernel reads one channel and makes a
+    multiple of them all, as the kernel of a depthwise convolution does.
     """
     c, i, o = channels.constant, read.constant, made.constant
+    if c is None and i == 1 and _multiple(made, channels):
+        return channels, ()
     if c is None or i is None:
         fits = f"the input has {channels} channels but the filter reads {read}; make them equal"
         return lift(1), (Requirement(eq(channels, read), fits),)
@@ -219,6 +222,11 @@ def groups_of(channels: Expr, read: Expr, made: Expr) -> tuple[Expr, tuple[Requi
             f"divisible by number of groups); give a multiple of {c // i}"
         )
     return lift(c // i), ()
+
+
+def _multiple(made: Expr, channels: Expr) -> bool:
+    split = None if channels.symbol is None else made.coefficient(channels.symbol)
+    return split is not None and split[1] == 0 and (split[0].constant or 0) >= 1
 
 
 def transposition(
