@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from derive.cli_types import Seconds
 from derive.errors import WrongInput
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _list_operators(context: click.Context, option: click.Parameter, wanted: boo
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0.1, max=3600),
+    type=Seconds(min=0.1, max=3600),
     default=20.0,
     show_default=True,
     help="The time limit for each claim; what is not decided by then is undecided.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from derive.errors import WrongInput
+from derive.errors import WrongInput, clipped
 
 if TYPE_CHECKING:
     from derive.matrix import Matrix
@@ -142,7 +142,7 @@ def _options(
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name:
-            raise WrongInput(f"--set {setting}: no value; write --set NAME=VALUE")
+            raise WrongInput(f"--set {clipped(setting)}: no value; write --set NAME=VALUE")
         if name in texts:
             raise WrongInput(f"--set {setting}: {name} is given twice; give it once")
         texts[name] = (f"--set {name}", value)
@@ -198,9 +198,9 @@ def lengths(flag: str, text: str) -> tuple[int, ...]:
 def whole(flag: str, text: str, request: str | None = None) -> int:
     """A whole number."""
     if not re.fullmatch(r"[+-]?[0-9]{1,9}", text.strip()):
-        shown = text if request is None else request
+        shown = clipped(text if request is None else request)
         raise WrongInput(
-            f"{flag} {shown}: {text!r} is no whole number of at most 9 digits; write it in digits"
+            f"{flag} {shown}: {clipped(text)!r} is no whole number of at most 9 digits; write it in digits"
         )
     return int(text)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from derive.errors import WrongInput
+from derive.errors import WrongInput, clipped
 
 EPILOG = """\b
 CALL is one call, nn.Sequential(...) or keras.Sequential([...]), or several lines of
@@ -202,7 +202,7 @@ def _range(text: str) -> tuple[str, tuple[int, int]]:
     """``k=1..7`` or ``k=3``."""
     found = re.fullmatch(r"\s*(\w+)\s*=\s*(-?[0-9]{1,6})\s*(?:\.\.\s*(-?[0-9]{1,6})\s*)?", text)
     if found is None:
-        raise WrongInput(f"--range {text}: this is no range; write NAME=LO..HI, as k=1..7")
+        raise WrongInput(f"--range {clipped(text)}: this is no range; write NAME=LO..HI, as k=1..7")
     lo = int(found[2])
     hi = lo if found[3] is None else int(found[3])
     if hi < lo:

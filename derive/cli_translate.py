@@ -25,6 +25,7 @@ Exit codes:
   call, dialect, target, layout   strings; the layout is that of the source's input
   programs   list of objects: code (lines), calls, verdict ("proved" or "holds exactly when"),
              condition (null when proved)
+  reason     why no call was found, where it is known what the target's calls do not take
   refused    list of objects: calls, why
 """
 

@@ -69,7 +69,7 @@ FRAMEWORKS: dict[str, Framework] = {
     "tensorflow": Framework("TensorFlow", "tensorflow", "tensorflow"),
     "keras": Framework("Keras", "keras", "keras"),
     "keras1": Framework("Keras 1", "keras1", "tensorflow"),
-    "jax": Framework("JAX", "jax", "jax"),
+    "jax": Framework("JAX", "jax", "flax"),
     "onnx": Framework("ONNX", "onnx", "onnxruntime"),
     "numpy": Framework("NumPy", "numpy", "scipy"),
 }

@@ -31,7 +31,19 @@ def shown(value: object) -> str:
     >>> shown(list(range(100)))
     '[0, 1, 2, 3, 4, 5, ...]'
     """
-    return reprlib.repr(value)
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python does not write an int of thousands of digits
+        return f"{type(value).__name__} with a number of thousands of digits"
+
+
+def clipped(text: str, most: int = 40) -> str:
+    """A text as it is written, a long one cut short.
+
+    >>> clipped("9" * 5000, 6)
+    '999999… (5000 characters)'
+    """
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
 def expect(value: object, kinds: type | tuple[type, ...], name: str, fact: str) -> None:

@@ -60,6 +60,21 @@ TENSORFLOW: list[tuple[str, Ints, str]] = [
         "Negative dimension size caused by subtracting 9 from 8",
     ),
     (
+        "tf.nn.avg_pool2d(x, 6, 1, 'VALID')",
+        (1, 5, 5, 3),
+        "Negative dimension size caused by subtracting 6 from 5",
+    ),
+    (
+        "tf.nn.avg_pool2d(x, 8, 1, 'VALID')",
+        (1, 5, 5, 3),
+        "Negative dimension size caused by subtracting 8 from 5",
+    ),
+    (
+        "tf.nn.avg_pool2d(x, 13, 3, 'VALID')",
+        (1, 5, 5, 3),
+        "Negative dimension size caused by subtracting 13 from 5",
+    ),
+    (
         "tf.nn.max_pool1d(x, 6, 1, 'VALID')",
         (1, 5, 3),
         "Negative dimension size caused by subtracting 6 from 5",

@@ -80,6 +80,11 @@ PYTORCH: list[tuple[str, Ints, str]] = [
     ("nn.AvgPool3d(3, padding=1)", (1, 1, 5, 2, 4), "smaller than kernel size"),
     ("nn.LPPool2d(2, 7)", (1, 3, 5, 5), "Output size is too small"),
     ("nn.Unfold(9)", (1, 3, 8, 8), "its components must be at least one"),
+    ("nn.ConvTranspose1d(2, 1, 4, padding=2)", (1, 2, 1), "Output size is too small"),
+    ("nn.ConvTranspose2d(1, 1, 2, padding=2)", (1, 1, 1, 4), "Output size is too small"),
+    ("F.conv2d(x, w[2])", (1, 3, 5, 5), "weight should have at least three dimensions"),
+    ("F.conv1d(x, w[2, 2])", (1, 3, 5), "weight should have at least three dimensions"),
+    ("F.conv_transpose3d(x, w[2])", (1, 3, 5, 5, 5), "weight should have at least three"),
     ("nn.ConvTranspose1d(1, 1, 2, padding=3)", (1, 1, 3), "Output size is too small"),
     # convolutions
     ("nn.Conv2d(3, 16, 3, dilation=0)", (1, 3, 8, 8), "dilation should be greater than zero"),

@@ -74,6 +74,16 @@ def said(framework: str, text: str, shape: tuple[int, ...]) -> str:
     return " | ".join(texts)
 
 
+def gives(framework: str, text: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of what a framework gives for the call of a text on tensors."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    written = read_calls(text)[-1].value
+    assert isinstance(written, Call)
+    make = _onnx if framework == "ONNX" else _python
+    return tuple(map(int, make(framework, written, shape, "eager")))
+
+
 def _python(framework: str, written: Call, shape: tuple[int, ...], way: str) -> Any:
     root, *path = written.name.split(".")
     found: Any = importlib.import_module(MODULES[framework][root])

@@ -97,6 +97,23 @@ MISUSE: list[tuple[Callable[[], object], str]] = [
         "call = 3: a text was expected; write the call, as 'nn.Conv2d(3, 16, 3)'",
     ),
     (lambda: D.translate(CALL, 3), "dialect = 3: a text was expected; give the name of a"),
+    (
+        lambda: D.translate(CALL, "Keras", seconds=None),
+        "seconds = None: a number was expected; give the time limit, as 20",
+    ),
+    (lambda: D.translate(CALL, "Keras", seconds=0), "seconds = 0: no time is left; give a time"),
+    (
+        lambda: D.shape(CALL, 10**5000),
+        "input = int with a number of thousands of digits: numbers go up to 1000000; use a name",
+    ),
+    (
+        lambda: D.shape(CALL, (3, 10**5000)),
+        "input = tuple with a number of thousands of digits: numbers go up to 1000000; use a name",
+    ),
+    (
+        lambda: D.solve_shape(CALL, scale=10**5000),
+        "--scale int with a number of thousands of digits: numerator and denominator go up to",
+    ),
     (lambda: D.translate(CALL, "Keras", shape=3.5), "shape = 3.5: a tuple of lengths was expected"),
     (lambda: D.shape(None), "call = None: a text was expected; write the call"),
     (lambda: D.shape(CALL, dialect=3), "dialect = 3: a text was expected; give the name of a"),

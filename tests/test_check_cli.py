@@ -300,7 +300,7 @@ def test_wrong_use(words: tuple[str, ...], message: str, ask: Ask) -> None:
     assert (code, out, err) == (2, "", f"derive check: {message}\n")
 
 
-@pytest.mark.parametrize("option", [("--seconds", "0"), ("--format", "pdf")])
+@pytest.mark.parametrize("option", [("--seconds", "0"), ("--seconds", "nan"), ("--format", "pdf")])
 def test_options_out_of_range(option: tuple[str, str], ask: Ask) -> None:
     code, _, err = ask(*option, TRUE)
     assert code == 2

@@ -123,6 +123,30 @@ def test_a_tensor_has_the_axes_of_its_first_call() -> None:
             r"nn.Conv2d: missing the argument: 'kernel_size'.*; it is called as",
         ),
         ("F.conv2d(x) == x", r"F.conv2d: missing the argument: 'weight'.*; it is called as"),
+        (
+            "F.conv2d(x, box(2)) == x",
+            r"F.conv2d: the weight has 1 axis \(PyTorch says: .*\); give 4, in the order OIHW",
+        ),
+        (
+            "F.avg_pool2d(x, 2) == F.conv2d(x, box(2), stride=2)/4",
+            r"F.conv2d: the weight has 1 axis",
+        ),
+        (
+            "F.conv1d(x, [1, 2]) == x",
+            r"F.conv1d: the weight has 1 axis .*; give 3, in the order OIW",
+        ),
+        (
+            "F.conv_transpose1d(x, [1, 2]) == x",
+            r"F.conv_transpose1d: the weight has 1 axis .*; give 3",
+        ),
+        ("F.conv2d(x, w[1, 1, 2]) == x", r"the weight has 3 axes; give 4, in the order OIHW"),
+        (
+            "tf.nn.conv2d(x, box(2), 1, 'SAME') == x",
+            r"filters has 1 axes; give 4, in the order HWIO",
+        ),
+        ("lax.conv(x, box(2), (1, 1), 'SAME') == x", r"rhs has 1 axes; give 4, in the order OIHW"),
+        ("onnx.Conv(X, box(2)) == X", r"W has 1 axes; give 4"),
+        ("keras.ops.conv(x, box(2)) == x", r"kernel has 1 axes; give 4, in the order HWIO"),
         ("nn.Conv2d(3, 8, 3)(3) == x", r"3 is the number 3; a tensor was expected in its place"),
         ("F.conv3(x, w) == x", r"the call 'F.conv3' is unknown; did you mean F.conv3d"),
         (

@@ -92,6 +92,8 @@ def test_verdicts(text: str, verdict: str, condition: str | None) -> None:
             "overlap(conv_transpose(x, w, stride=s)) <= 1",
             "at k = 2, n = 2, s = 1: in output [1] the number is 2, not <= 1",
         ),
+        ("[1, 3/2] == [1, 1]", "entry [1] is 3/2 on the left and 1 on the right"),
+        ("x[2] + [1, 1] == x", "in output [0] the constant is 1 on the left and 0 on the right"),
         ("flip(x[3]) == x", "in output [0] the coefficient of x[0] is 0 on the left"),
     ],
 )

@@ -91,6 +91,9 @@ def test_the_caret_of_a_long_claim() -> None:
         ("", "it is empty"),
         (" \n ", "it is empty"),
         ("x == '" + "a" * 100, "this quote is not closed"),
+        (f"correlate(x, {'9' * 5000}) == x", "numbers go up to 1000000; use a symbol"),
+        (f"x == x for n == {'9' * 5000}", "numbers go up to 1000000; use a symbol"),
+        (f"length(x) == 1e{'9' * 5000}", "numbers go up to 1000000; use a symbol"),
         ("x == \x00", "null bytes|has no meaning|expression was expected|not closed"),
     ],
 )

@@ -14,7 +14,7 @@ import pytest
 import derive
 from derive.errors import WrongInput
 from tests.framework_words import TABLE
-from tests.real_frameworks import NEEDED, NotRefused, said
+from tests.real_frameworks import NEEDED, NotRefused, gives, said
 
 Ints = tuple[int, ...]
 Wrong = tuple[str, Ints, str, str]  # the call, the shape of its input, the framework, its words
@@ -25,6 +25,25 @@ WRONG: list[Wrong] = [
 EMPTY: list[tuple[str, Ints]] = [  # what JAX takes and we refuse: there is no output
     ("lax.conv(x, w[4, 3, 7, 7], (1, 1), 'VALID')", (1, 3, 5, 5)),
     ("lax.reduce_window(x, 0., lax.add, (9, 9))", (8, 8)),
+]
+ZERO_BY_ONEDNN: list[tuple[str, Ints, Ints]] = [  # and the shape that PyTorch gives in float32
+    ("nn.ConvTranspose2d(2, 1, 4, padding=2)", (1, 2, 6, 1), (1, 1, 5, 0)),
+    ("nn.ConvTranspose3d(2, 1, 4, padding=2)", (1, 2, 1, 5, 5), (1, 1, 0, 4, 4)),
+    ("nn.ConvTranspose1d(2, 2, 4, padding=2, groups=2)", (1, 2, 1), (1, 2, 0)),
+    ("F.conv_transpose2d(x, w[2, 1, 4, 4], padding=2)", (1, 2, 1, 1), (1, 1, 0, 0)),
+]
+ZERO_ON_TENSORS: list[tuple[str, str, Ints, Ints]] = [
+    ("TensorFlow", "tf.nn.avg_pool1d(x, 6, 1, 'VALID')", (1, 5, 3), (1, 0, 3)),
+    ("TensorFlow", "tf.nn.avg_pool2d(x, 6, 1, 'VALID')", (1, 5, 5, 3), (1, 0, 0, 3)),
+    ("TensorFlow", "tf.nn.avg_pool2d(x, 9, 3, 'VALID')", (1, 5, 5, 3), (1, 0, 0, 3)),
+    ("Keras", "keras.layers.AveragePooling1D(6, 1)", (1, 5, 3), (1, 0, 3)),
+    ("Keras", "keras.layers.AveragePooling2D(6, 1)", (1, 5, 5, 3), (1, 0, 0, 3)),
+    ("Keras", "keras.ops.average_pool(x, 6, 1)", (1, 5, 5, 3), (1, 0, 0, 3)),
+]
+ZERO_BY_ONNX: list[tuple[str, Ints, Ints]] = [  # whose length is rounded towards zero
+    ("onnx.MaxPool(X, kernel_shape=[6])", (1, 2, 5), (1, 2, 0)),
+    ("onnx.MaxPool(X, kernel_shape=[9], strides=[3])", (1, 2, 5), (1, 2, 0)),
+    ("onnx.AveragePool(X, kernel_shape=[9], strides=[3])", (1, 2, 5), (1, 2, 0)),
 ]
 
 
@@ -79,6 +98,43 @@ def test_jax_gives_an_empty_output_where_no_window_fits(text: str, x: Ints) -> N
     _need("JAX")
     with pytest.raises(NotRefused, match=r"gives \((1, 4, )?0, 0\)"):
         said("JAX", text, x)
+
+
+@pytest.mark.parametrize(("text", "x", "empty"), ZERO_BY_ONEDNN)
+def test_pytorch_gives_an_empty_output_of_a_transposed_convolution(
+    text: str, x: Ints, empty: Ints
+) -> None:
+    """Or refuses it, as the message says, where oneDNN does not compute it."""
+    with pytest.raises(WrongInput, match="or gives a tensor without elements where oneDNN"):
+        derive.shape(text, input=x)
+    _need("PyTorch")
+    torch = pytest.importorskip("torch")
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("PyTorch has no oneDNN here")
+    assert gives("PyTorch", text, x) == empty
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert "Output size is too small" in said("PyTorch", text, x)
+
+
+@pytest.mark.parametrize(("text", "x", "empty"), ZERO_BY_ONNX)
+def test_nothing_is_quoted_of_onnxruntime_where_it_gives_an_empty_output(
+    text: str, x: Ints, empty: Ints
+) -> None:
+    with pytest.raises(WrongInput) as caught:
+        derive.shape(text, input=x)
+    assert "ONNX says" not in str(caught.value)
+    _need("ONNX")
+    assert gives("ONNX", text, x) == empty
+
+
+@pytest.mark.parametrize(("framework", "text", "x", "empty"), ZERO_ON_TENSORS)
+def test_average_pooling_on_tensors_gives_an_empty_output(
+    framework: str, text: str, x: Ints, empty: Ints
+) -> None:
+    with pytest.raises(WrongInput, match="and gives an output without elements on tensors"):
+        derive.shape(text, input=x)
+    _need(framework)
+    assert gives(framework, text, x) == empty
 
 
 @pytest.mark.parametrize(

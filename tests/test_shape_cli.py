@@ -176,3 +176,40 @@ def test_the_columns_of_the_table_are_explained(ask: Run) -> None:
     shown = " ".join(ask("--help")[1].split())
     assert "jump (how far apart the fields of neighbours are)" in shown
     assert "offset (where the middle of the field of output 0 lies, from input 0)" in shown
+
+
+NINES = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("words", "fact"),
+    [
+        (("shape", CONV, "--input", NINES), "numbers go up to 1000000; use a name"),
+        (("shape", CONV, "--input", f"1x{NINES}"), "numbers go up to 1000000; use a name"),
+        (("shape", CONV, "--output", NINES), "numbers go up to 1000000; use a name"),
+        (("shape", CONV, "--weight", NINES), "numbers go up to 1000000; use a name"),
+        (("shape", CONV, "--dialect", NINES), "it is none of"),
+        (("shape", f"nn.Conv1d(1, 1, {NINES})"), "numbers go up to 1000000; use a name"),
+        (("shape", "nn.Conv1d(1, 1, k)", "--solve", "--range", f"k={NINES}"), "this is no range"),
+        (("shape", "nn.Conv1d(1, 1, k)", "--scale", NINES), "numerator and denominator go up to"),
+        (("translate", CONV, "--to", "keras", "--input", NINES), "numbers go up to 1000000"),
+        (("translate", f"nn.Conv1d(1, 1, {NINES})", "--to", "keras"), "numbers go up to 1000000"),
+        (
+            ("matrix", "correlate", "--k", "3", "--n", NINES),
+            "is no whole number of at most 9 digits",
+        ),
+        (
+            ("matrix", "correlate", "--k", "3", "--n", "7", "--set", NINES),
+            "no value; write --set NAME=VALUE",
+        ),
+        (("matrix", f"nn.Conv1d(1, 1, {NINES})", "--n", "7"), "numbers go up to 1000000"),
+    ],
+)
+def test_a_huge_number_is_refused_in_a_short_sentence(
+    words: tuple[str, ...], fact: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(list(words)) == 2
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert fact in written.err
+    assert len(written.err) < 400

@@ -221,7 +221,7 @@ def test_what_the_framework_would_not_take(call: str, message: str) -> None:
 
 def test_where_no_window_fits_frameworks_may_give_nothing() -> None:
     with pytest.raises(
-        WrongInput, match="may not refuse, but derive asks for one position at least"
+        WrongInput, match="may not refuse it on tensors; derive asks for one position"
     ):
         derive.shape("tf.nn.conv2d(x, w[4, 4, 3, 8], 1, 'VALID')", "1,3,3,3")
     with pytest.raises(WrongInput, match="zero or negative\\); give at least 4"):

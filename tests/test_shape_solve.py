@@ -129,6 +129,14 @@ def test_several_axes_are_asked_together() -> None:
         ({"call": CONV, "scale": 2, "ranges": {"q": (1, 2)}}, "q is not among the unknowns"),
         ({"call": CONV, "scale": "0"}, "it is no factor; give a positive number"),
         ({"call": CONV, "scale": "1/0"}, "it is no factor; give a positive number"),
+        ({"call": CONV, "scale": "-1"}, "it is no factor; give a positive number"),
+        ({"call": CONV, "scale": "nan"}, "it is no factor; give a positive number"),
+        ({"call": CONV, "scale": "inf"}, "it is no factor; give a positive number"),
+        ({"call": CONV, "scale": float("inf")}, "it is no factor; give a positive number"),
+        *(
+            ({"call": CONV, "scale": scale}, "numerator and denominator go up to 1000000; give a")
+            for scale in ("1e19", "1e400", "1e999999999", f"1/{'9' * 5000}", 2**63, "1e-7")
+        ),
         ({"call": CONV, "input": 9, "output": "1,2,3,4"}, "4 lengths for an output with the axes"),
     ],
 )

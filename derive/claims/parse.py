@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ MAX_LENGTH = 20_000
 MAX_DEPTH = 60
 MAX_NUMBER = 10**6
 MAX_NODES = 4_000
+LARGE = f"numbers go up to {MAX_NUMBER}; use a symbol for a large size"
 
 ALLOWED = (
     ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Call, ast.Name, ast.Constant,
@@ -27,6 +29,19 @@ ALLOWED = (
     ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult, ast.USub, ast.UAdd, ast.Not, ast.And, ast.Or,
     ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Slice,
 )  # fmt: skip
+
+
+HUGE = re.compile(r"(?<![\w.])[0-9][0-9_]{39,}")  # more digits than any number that is allowed
+
+
+def too_large(text: str) -> int | None:
+    """Where a number begins that has too many digits to be read at all, or None.
+
+    >>> too_large(f"x + {'9' * 5000}"), too_large("x + 10**6")
+    (4, None)
+    """
+    found = HUGE.search(text)
+    return None if found is None else found.start()
 
 
 class ClaimError(WrongInput):
@@ -165,6 +180,9 @@ def _expression(text: str, start: int, end: int) -> ast.expr:
     if not piece.strip():
         raise ClaimError(text, min(start, len(text) - 1), "an expression was expected here")
     shift = start + len(piece) - len(piece.lstrip())
+    large = too_large(piece)
+    if large is not None:
+        raise ClaimError(text, start + large, LARGE)
     try:
         tree = ast.parse(piece.strip(), mode="eval")
     except SyntaxError as e:
@@ -227,6 +245,4 @@ def _check_constant(text: str, node: ast.Constant, place: int) -> None:
     if not isinstance(value, (int, float)):
         raise ClaimError(text, place, f"a number was expected, not {type(value).__name__}")
     if abs(value) > MAX_NUMBER:
-        raise ClaimError(
-            text, place, f"numbers go up to {MAX_NUMBER}; use a symbol for a large size"
-        )
+        raise ClaimError(text, place, LARGE)

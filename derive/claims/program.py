@@ -17,11 +17,13 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from textwrap import dedent
 
-from derive.claims.parse import MAX_LENGTH, MAX_NUMBER, ClaimError, parse
-from derive.errors import WrongInput
+from derive.claims.parse import LARGE, MAX_LENGTH, MAX_NUMBER, ClaimError, parse, placed, too_large
+from derive.errors import WrongInput, clipped
 
 MAX_LINES = 400
 MAX_NUMBERS = 4_096
+MAX_DIGITS = 100
+EXPONENT = re.compile(r"[eE][+-]?0*[1-9][0-9]{2,}")  # beyond 99
 PROMPT = re.compile(r"^\s*(In \[\d+\]:|>>>|\.\.\.(?=\s|$)) ?")
 SHOWN = re.compile(r"^\s*Out\[\d+\]:\s*")
 RESULT = re.compile(
@@ -202,13 +204,20 @@ def printed(text: str) -> Printed:
 
 
 def _number(token: str) -> str:
-    value = Fraction(token)
+    too_long = len(token) > MAX_DIGITS or EXPONENT.search(token) is not None
+    value = Fraction(MAX_NUMBER + 1) if too_long else Fraction(token)
     if abs(value.numerator) > MAX_NUMBER or value.denominator > MAX_NUMBER:
-        raise WrongInput(f"reading the program: the number {token} is too large or too exact")
+        raise WrongInput(
+            f"reading the program: the number {clipped(token)} is too large or too exact"
+        )
     return str(value)
 
 
 def _read(chunk: str) -> Iterator[Statement]:
+    large = too_large(chunk)
+    if large is not None:
+        said = placed(chunk, large, LARGE)
+        raise WrongInput(said.replace("reading the claim", "reading the program", 1))
     try:
         tree = ast.parse(chunk)
     except SyntaxError as error:

@@ -398,6 +398,7 @@ def counterexample_at(
     """Evaluate both sides at given sizes; the first difference, or None if there is none."""
     shapes = shape_at(left, sizes), shape_at(right, sizes)
     where = tuple(sizes.items())
+    numeric = not left.tensors and not right.tensors
     if shapes[0] != shapes[1]:
         return Refuted(Counterexample("shape", where, (), *shapes))
     for functions, shown in function_tables(left, right, sizes, laws):
@@ -406,7 +407,8 @@ def counterexample_at(
         for key in sorted(ours.keys() | theirs.keys()):
             a, b = ours.get(key, Fraction(0)), theirs.get(key, Fraction(0))
             if a != b:
-                return Refuted(Counterexample("value", where, shown, *shapes, key[0], key[1], a, b))
+                found = Counterexample("value", where, shown, *shapes, *key, a, b, numeric=numeric)
+                return Refuted(found)
     return None
 
 

@@ -31,6 +31,7 @@ class Counterexample:
     right: Fraction | None = None
     requirement: Cond | None = None
     inputs: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    numeric: bool = False  # are both sides arrays of numbers, which read no tensor?
 
     def __str__(self) -> str:
         where = ", ".join(f"{k} = {v}" for k, v in self.sizes) or "no sizes"
@@ -40,12 +41,11 @@ class Counterexample:
             case "shape":
                 return f"at {where}: the shapes are {self.left_shape} and {self.right_shape}"
             case "value":
-                read = "·".join(f"{t}[{', '.join(map(str, at))}]" for t, at in self.reads) or "1"
+                read = "·".join(f"{t}[{', '.join(map(str, at))}]" for t, at in self.reads)
                 at = ", ".join(map(str, self.output or ()))
-                return (
-                    f"at {where}: in output [{at}] the coefficient of {read} "
-                    f"is {self.left} on the left and {self.right} on the right"
-                )
+                of = f"the coefficient of {read}" if read else "the constant"
+                of = f"entry [{at}]" if self.numeric else f"in output [{at}] {of}"
+                return f"at {where}: {of} is {self.left} on the left and {self.right} on the right"
             case "input":
                 given = ", ".join(f"{name} = {rows_text(rows)}" for name, rows in self.inputs)
                 at = ", ".join(map(str, self.output or ()))

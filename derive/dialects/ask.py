@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from derive.claims.parse import ClaimError
+from derive.claims.parse import MAX_NUMBER, ClaimError
 from derive.dialects.calls import Assigned, Call, read_calls
-from derive.errors import WrongInput, expect, shown
+from derive.errors import WrongInput, clipped, expect, shown
 
 if TYPE_CHECKING:
     from derive.dialects.chain_shape import ChainShape
     from derive.dialects.question import LayerShape
     from derive.dialects.solve import Solutions
 
+LONG = re.compile(r"[0-9_]{40,}|[eE][+-]?[0-9_]{4,}")  # what takes long to compute in a factor
 Sizes = int | str | Sequence[Any] | None
 
 
@@ -137,9 +139,16 @@ def sizes(given: Sizes, what: str) -> tuple[Any, ...] | None:
 
     if given is None:
         return None
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        given = ",".join(map(str, given))
-    return parse_shape(str(given), f"--{what}")
+    if not isinstance(given, str):
+        entries = given if isinstance(given, Sequence) else (given,)
+        for n in entries:
+            if isinstance(n, int) and n > MAX_NUMBER:
+                raise WrongInput(
+                    f"{what} = {shown(given)}: numbers go up to {MAX_NUMBER}; use a name for a "
+                    "large length"
+                )
+        given = ",".join(map(str, entries))
+    return parse_shape(given, f"--{what}")
 
 
 def _weights(given: Mapping[str, Sizes] | None) -> dict[str, tuple[Any, ...]]:
@@ -148,7 +157,7 @@ def _weights(given: Mapping[str, Sizes] | None) -> dict[str, tuple[Any, ...]]:
     expect(
         given, Mapping, "weights", "shapes by name were expected; give them, as {'w': (8, 4, 3)}"
     )
-    return {name: sizes(s, f"weight {name}") or () for name, s in given.items()}
+    return {name: sizes(s, f"weight {name}".strip()) or () for name, s in given.items()}
 
 
 def _check_ranges(given: Mapping[str, Any]) -> None:
@@ -163,10 +172,17 @@ def _check_ranges(given: Mapping[str, Any]) -> None:
 
 
 def _factor(scale: Fraction | int | str) -> Fraction:
+    """The factor of a scale; one with an exponent or many digits is not computed."""
+    asked = f"--scale {clipped(scale) if isinstance(scale, str) else shown(scale)}"
     try:
-        found = Fraction(scale)
-    except (ValueError, TypeError, ZeroDivisionError):
+        long = isinstance(scale, str) and LONG.search(scale) is not None
+        found = Fraction(MAX_NUMBER + 1) if long else Fraction(scale)
+    except (ValueError, TypeError, ZeroDivisionError, OverflowError):
         found = Fraction(0)
     if found <= 0:
-        raise WrongInput(f"--scale {scale}: it is no factor; give a positive number as 2 or 1/2")
+        raise WrongInput(f"{asked}: it is no factor; give a positive number as 2 or 1/2")
+    if max(found.numerator, found.denominator) > MAX_NUMBER:
+        raise WrongInput(
+            f"{asked}: numerator and denominator go up to {MAX_NUMBER}; give a factor as 2 or 1/2"
+        )
     return found

@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NoReturn, TypeAlias
 
-from derive.claims.parse import MAX_DEPTH, MAX_LENGTH, MAX_NODES, MAX_NUMBER, ClaimError
+from derive.claims.parse import (
+    MAX_DEPTH,
+    MAX_LENGTH,
+    MAX_NODES,
+    MAX_NUMBER,
+    ClaimError,
+    too_large,
+)
 from derive.errors import WrongInput, expect
 
 SKIPPED = (ast.Import, ast.ImportFrom, ast.Pass)
@@ -124,6 +131,9 @@ def read_calls(text: str) -> tuple[Assigned, ...]:
     plain = "\n".join(line.strip() if _whole(text) else line for line in text.strip().splitlines())
     if not plain:
         raise WrongInput("reading the call: it is empty; write something like nn.Conv2d(3, 16, 3)")
+    large = too_large(plain)
+    if large is not None:
+        raise ClaimError(plain, large, LARGE)
     try:
         tree = ast.parse(plain)
     except SyntaxError as e:

@@ -154,25 +154,25 @@ def _short(r: Reach) -> str:
 def _says(asked: Asked, steps: Sequence[Stage], position: int, r: Reach) -> str:
     """What the framework says itself; JAX does not refuse the call."""
     dialect, name = asked.layer.dialect, asked.layer.name
-    kind = ""
     if r.kind == "window":
         spatial = range(asked.layer.dims)
         every = [(reaches(steps, a, asked.layer.dims) or (r,))[0] for a in spatial]
         padded = [int(w.e * (w.n - 1) + 1 + w.lo + w.hi) for w in every]
         spans = [int(shapes.effective_length(w.k, w.d)) for w in every]
-        kind = "correlate" if any(s.step.operator == "correlate" for s in steps) else "pool"
+        operators = [s.step.operator for s in steps]
+        kind = "correlate" if "correlate" in operators else "pool"
         if dialect == "JAX" and padded[position] >= 0:
             return " (JAX itself gives an empty output)"
-        text = words.short_window(dialect, name, kind, padded, spans, position, int(r.m))
+        short, s = spans[position] - padded[position], int(r.s)
+        rounded = 1 - short // s  # the length as onnxruntime has it, which rounds towards zero
+        text = words.short_window(dialect, name, kind, padded, spans, position, rounded)
+        averaged = "avg_pool" if "avg_pool" in operators else kind
+        zero = abs(s - short) < s  # where TensorFlow has (n - k + s)/s, rounded towards zero
+        after = words.no_window(dialect, name, averaged) if text and zero else ""
     else:
         text = words.short_scatter(dialect) if r.kind == "scatter" else ""
-    said = f" ({dialect} says: {text})" if text else ""
-    graph = dialect == "TensorFlow" or (dialect == "Keras" and kind == "pool")
-    if r.kind == "window" and r.m == 0 and graph:
-        said += (
-            " in a graph; without one it may not refuse, but derive asks for one position at least"
-        )
-    return said
+        after = words.no_scatter(dialect, int(r.m)) if text else ""
+    return f" ({dialect} says: {text}){after}" if text else ""
 
 
 def _remedy(r: Reach) -> str:

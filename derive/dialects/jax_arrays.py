@@ -185,9 +185,13 @@ def image_resize(
     m = tuple(integer(v, "shape") for v in shape)
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
+        conds: tuple[Requirement, ...] = ()
         if name in LINEAR and antialias:
             _no_shrinking(x, m)
-        return Plan((half_pixel(x, m, "linear" if name in LINEAR else "floor"),))
+            says = "shrinking with antialias averages over a wider window; give antialias=False"
+            conds = tuple(Requirement(b >= a, says) for a, b in zip(x, m, strict=True))
+        step_of = half_pixel(x, m, "linear" if name in LINEAR else "floor")
+        return Plan((step_of,), (), conds)
 
     return Layer(dims, SPATIAL[dims], plan)
 

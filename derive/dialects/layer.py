@@ -256,6 +256,19 @@ def axes(value: Any, dims: int, what: str) -> tuple[Expr, ...]:
     return tuple(integer(v, what) for v in values)
 
 
+def check_axes(what: str, shape: Shape, letters: str, says: str = "") -> None:
+    """Refuse a tensor with another number of axes than the call takes, one for each letter.
+
+    >>> check_axes("the weight", (lift(2),), "OIHW")
+    Traceback (most recent call last):
+    derive.errors.WrongInput: the weight has 1 axis; give 4, in the order OIHW
+    """
+    if len(shape) != len(letters):
+        count = "1 axis" if len(shape) == 1 else f"{len(shape)} axes"
+        quoted = f" ({says})" if says else ""
+        raise WrongInput(f"{what} has {count}{quoted}; give {len(letters)}, in the order {letters}")
+
+
 def integer(value: Any, what: str) -> Expr:
     """A number or a size as an expression; :class:`derive.errors.WrongInput` for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, Expr)):

@@ -10,8 +10,9 @@ import re
 from typing import Any
 
 from derive.decide.verdict import HoldsWhen, Proved, Refuted, Undecided, name
-from derive.dialects.calls import Call, Name, read_calls, show
-from derive.dialects.layer import Layer, fitted, planned
+from derive.dialects.calls import Name
+from derive.dialects.graph import graph, moves, remaining, spoken, weight
+from derive.dialects.layer import Layer, planned
 from derive.dialects.program import Carried, Line, Program, layouts, line_layer
 from derive.dialects.translate import Certified, Translation
 from derive.expr import TRUE, Expr
@@ -22,7 +23,6 @@ TRANSPOSE = {
     "Keras": "keras.ops.transpose(x, ({}))",
     "JAX": "jnp.transpose(x, ({}))",
 }
-NODE = "onnx."
 
 
 def as_text(found: Translation) -> str:
@@ -30,7 +30,8 @@ def as_text(found: Translation) -> str:
     head = f"{found.call} in {found.target}"
     if not found.programs:
         reasons = dict.fromkeys(f"  {_lines(c)}: {_fact(c, found)}" for c in found.refused)
-        none = f"  no call of {found.target} is written for this operator here, which is no proof"
+        why = found.reason or f"no call of {found.target} is written for this operator here"
+        none = f"  {why}; that is no proof that there is none"
         return "\n".join([f"{head}: no equivalent call was found", *(reasons or [none])])
     blocks = [f"{head}:"]
     for certified in found.programs:
@@ -40,11 +41,18 @@ def as_text(found: Translation) -> str:
 
 
 def code(found: Translation, program: Program) -> list[str]:
-    """A program as lines of Python, for an input ``x`` in the layout of the source."""
+    """A program as lines of Python, for an input ``x`` in the layout of the source.
+
+    For ONNX they make ``nodes`` from ``x`` to ``y``, and the ``constants`` that these take by name.
+    """
     names = names_of(found)
-    layout, lines = found.layout, _sizes(found, program, names)
+    if found.target == "ONNX":
+        return _sizes(found, program, names) + graph(found, program, names)
+    flax = any(line.text.startswith("linen.") for line in program.lines)
+    layout = found.layout
+    lines = [*(["from flax import linen"] if flax else []), *_sizes(found, program, names)]
     for line in program.lines:
-        layer = fitted(line_layer(line), len(layout))
+        layer = line_layer(line, layout)
         taken, after = layouts(layer, layout)
         lines += _turned(found.target, layout, taken)
         lines += _applied(line, layer, names)
@@ -54,7 +62,7 @@ def code(found: Translation, program: Program) -> list[str]:
         bias = names[program.bias]
         shaped = f"{bias}.reshape(-1, {behind.rstrip(', ')})" if behind else bias
         lines.append(f"x = x + {shaped}")
-    return lines + _turned(found.target, layout, found.source.output or found.source.layout)
+    return lines + _turned(found.target, layout, found.output)
 
 
 def names_of(found: Translation) -> dict[str, str]:
@@ -82,25 +90,27 @@ def _sizes(found: Translation, program: Program, names: dict[str, str]) -> list[
 
 
 def _turned(target: str, layout: str, wanted: str) -> list[str]:
-    if layout == wanted:
-        return []
-    order = [layout.index(a) for a in wanted]
-    if target == "ONNX":
-        made = f"onnx.helper.make_node('Transpose', ['x'], ['x'], perm={order})"
-    else:
-        made = TRANSPOSE[target].format(", ".join(map(str, order)))
-    return [f"x = {made}  # {layout} to {wanted}"]
+    """The axes in another order; one of length 1 for each that is missing, those too many dropped."""
+    lines, named = [], f"  # {layout} to {wanted}"
+    missing, order, dropped = moves(layout, wanted)
+    if missing:
+        lines.append(f"x = x[{', '.join(['None'] * missing)}]")
+    if dropped:
+        places = range(max(dropped) + 1)
+        lines.append(f"x = x[{', '.join('0' if at in dropped else ':' for at in places)}]")
+        order = remaining(order, dropped)
+    if order != sorted(order):
+        lines.append(f"x = {TRANSPOSE[target].format(', '.join(map(str, order)))}")
+    return [*lines[:-1], lines[-1] + named] if lines else []
 
 
 def _applied(line: Line, layer: Layer, names: dict[str, str]) -> list[str]:
     """One call, its weights made first."""
-    if line.text.startswith(NODE):
-        return [*_assigned(line, names), f"x = {_node(line.text)}"]
     if "(x" in line.text:  # a function
         return [*_assigned(line, names), f"x = {line.text}"]
     if not line.carried:
         return [f"x = {line.text}(x)"]
-    weights = [(c, _weight(c, names)) for c in line.carried]
+    weights = [(c, weight(c, names)) for c in line.carried]
     lines = [f"layer = {line.text}"]
     if layer.dialect == "PyTorch":
         lines += [
@@ -117,36 +127,18 @@ def _assigned(line: Line, names: dict[str, str]) -> list[str]:
     """The weights under the names that the writers use in functions."""
     found = []
     for c in line.carried:
-        spoken, text = "kernel" if len(c.wanted) > 1 else "bias", _weight(c, names)
-        if text != spoken:
-            found.append(f"{spoken} = {text}" + _order(c))
+        text = weight(c, names)
+        if text != spoken(c):
+            found.append(f"{spoken(c)} = {text}" + _order(c))
     return found
-
-
-def _weight(c: Carried, names: dict[str, str]) -> str:
-    return re.sub(rf"^{c.source.name}\b", names[c.source.name], str(c))
 
 
 def _order(c: Carried) -> str:
     return "" if c.source.axes == c.wanted else f"  # {c.source.axes} to {c.wanted}"
 
 
-def _node(text: str) -> str:
-    """An ONNX node as ``onnx.helper`` makes it."""
-    call = read_calls(text)[-1].value
-    assert isinstance(call, Call)
-    inputs = [show(a) for a in call.arguments] or ["x"]
-    listed = ", ".join(repr(i) for i in inputs)
-    attributes = "".join(f", {key}={_listed(value)}" for key, value in call.keywords)
-    return f"onnx.helper.make_node({call.name.removeprefix(NODE)!r}, [{listed}], ['x']{attributes})"
-
-
-def _listed(value: Any) -> str:
-    return f"[{', '.join(map(show, value))}]" if isinstance(value, tuple) else show(value)
-
-
 def _lines(certified: Certified) -> str:
-    return "; ".join(line.text for line in certified.program.lines) or "a proposal"
+    return "; ".join(line.text for line in certified.program.lines)
 
 
 def _scope(found: Translation) -> str:
@@ -157,13 +149,15 @@ def _scope(found: Translation) -> str:
 
 
 def _fact(certified: Certified, found: Translation) -> str:
+    if certified.refusal:
+        return f"refused: {certified.refusal}"
     match certified.verdict:
         case Proved():
             return f"the same operator {_scope(found)}, proved"
         case HoldsWhen(condition=condition) if condition == TRUE:
-            return f"the same operator {_scope(found)}, wherever both are defined, proved"
+            return f"the same operator {_scope(found)}, proved"
         case HoldsWhen(condition=condition):
-            return f"the same operator, where both are defined, exactly when {condition}"
+            return f"the same operator exactly when {condition}"
         case Refuted(counterexample=counterexample):
             return f"another operator: {counterexample}"
         case Undecided(reason=reason):
@@ -189,6 +183,7 @@ def as_data(found: Translation) -> dict[str, Any]:
             }
             for c in found.programs
         ],
+        "reason": found.reason or None,
         "refused": [
             {"calls": [x.text for x in c.program.lines], "why": _fact(c, found)}
             for c in found.refused

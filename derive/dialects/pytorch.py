@@ -20,6 +20,7 @@ from derive.dialects.layer import (
     Step,
     at_least,
     axes,
+    check_axes,
     integer,
     step,
 )
@@ -97,6 +98,7 @@ def conv_functional(
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         kernel = given["weight"]
+        check_weight(f"F.conv{dims}d", kernel, "OI" + SPATIAL[dims])
         at_least(1, kernel[2:], "the weight's kernel length", EMPTY_KERNEL)
         steps = conv_steps(dims, kernel[2:], stride, padding, dilation, g)
         operands = [Operand("weight", "OI" + SPATIAL[dims], kernel)]
@@ -182,6 +184,12 @@ def _named_padding(
         )
     totals = [di * (ki - 1) for ki, di in zip(k, d, strict=True)]
     return tuple((t // 2, t - t // 2) for t in totals)
+
+
+def check_weight(name: str, kernel: Shape, letters: str) -> None:
+    """Refuse a weight with another number of axes than the function ``name`` takes."""
+    says = "PyTorch says: weight should have at least three dimensions"
+    check_axes(f"{name}: the weight", kernel, letters, says if len(kernel) < 3 else "")
 
 
 def weight_groups(groups: Expr) -> str:

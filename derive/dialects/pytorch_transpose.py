@@ -29,6 +29,7 @@ from derive.dialects.pytorch import (
     NO_GROUPS,
     NO_GROUPS_IN_FUNCTION,
     check_groups,
+    check_weight,
     each_axis,
     weight_groups,
 )
@@ -122,6 +123,7 @@ def conv_transpose_functional(
 
     def plan(x: Shape, given: Mapping[str, Shape]) -> Plan:
         kernel = given["weight"]
+        check_weight(f"F.conv_transpose{dims}d", kernel, "IO" + SPATIAL[dims])
         at_least(1, kernel[2:], "the weight's kernel length", EMPTY_KERNEL)
         check_groups("weight.size(0)", kernel[0], g, weight_groups(g))
         fits = [

@@ -12,7 +12,7 @@ from derive.dialects.calls import Call, show
 from derive.dialects.calls import Name as Tensor
 from derive.dialects.layer import Layer, fitted, planned
 from derive.dialects.registry import DIALECTS, Spec, find, layer_of, number, spelled
-from derive.errors import WrongInput, expect
+from derive.errors import WrongInput, clipped, expect
 from derive.expr import FALSE, All, Cond, Eq, Expr, Sym, eq, lift
 from derive.symbols import size, symbol
 
@@ -53,9 +53,9 @@ def parse_shape(text: str, what: str) -> tuple[Any, ...]:
         plain = plain.replace("x", ",")
     from derive.dialects.calls import read_calls
 
-    if any(int(digits) > MAX_NUMBER for digits in re.findall(r"[0-9]+", plain[:MAX_LENGTH])):
+    if any(map(_beyond, re.findall(r"[0-9]+", plain[:MAX_LENGTH]))):
         raise WrongInput(
-            f"{what} {text[:40]}: numbers go up to {MAX_NUMBER}; use a name for a large length"
+            f"{what} {clipped(text)}: numbers go up to {MAX_NUMBER}; use a name for a large length"
         )
     try:
         value = read_calls(f"({plain},)")[-1].value
@@ -64,12 +64,18 @@ def parse_shape(text: str, what: str) -> tuple[Any, ...]:
         found = ()
     if not found or not all(isinstance(v, (int, Expr)) and v is not True for v in found):
         raise WrongInput(
-            f"{what} {text}: this is no shape; write numbers or names as 1,3,28,28 or 28x28 or N,3,H,W"
+            f"{what} {clipped(text)}: this is no shape; write numbers or names as 1,3,28,28 or 28x28 or N,3,H,W"
         )
     for v in found:
         if isinstance(v, int) and v < 1:
             raise WrongInput(f"{what} {text}: {v} is no length; lengths are 1 or more")
     return found
+
+
+def _beyond(digits: str) -> bool:
+    """Is the number above the bound?  One with too many digits is not converted at all."""
+    short = digits.lstrip("0") or "0"
+    return len(short) > len(str(MAX_NUMBER)) or int(short) > MAX_NUMBER
 
 
 def bind_call(written: Call, dialect: str | None = None) -> tuple[Spec, Layer]:
@@ -97,7 +103,7 @@ def _dialect(name: str | None) -> str:
         if d.name.lower() == name.lower():
             return d.name
     known = ", ".join(d.name for d in DIALECTS)
-    raise WrongInput(f"--dialect {name}: it is none of {known}; choose one of them")
+    raise WrongInput(f"--dialect {clipped(name)}: it is none of {known}; choose one of them")
 
 
 def ask(

@@ -19,41 +19,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
-from derive.decide.equality import check_tensors, decide_equal
+from derive.decide.equality import check_tensors, decide_equal, decide_holds
 from derive.decide.solver import time_limit
 from derive.decide.verdict import HoldsWhen, Proved, Refuted, Undecided, Verdict
 from derive.decide.weakest import find_condition
 from derive.dialects.ask import read
 from derive.dialects.calls import Call
 from derive.dialects.emit import WRITERS
-from derive.dialects.emit.common import pieces
-from derive.dialects.layer import Layer, Operand, Plan, Shape, Step, apply, ordered, planned
-from derive.dialects.program import Program, carry, has_maximum, run, windows
+from derive.dialects.emit.common import Lines, pieces
+from derive.dialects.jax_windows import spatial_only, spread
+from derive.dialects.layer import Layer, Plan, Shape, Step, apply, planned
+from derive.dialects.program import Line, Program, arranged, carry, has_maximum, run, windows
 from derive.dialects.question import layer_shape
 from derive.dialects.request import Asked, ask
 from derive.errors import DeriveError, NotSupported, WrongInput, expect
 from derive.evaluation import holds
-from derive.expr import FALSE, Expr, Sym, cond_symbols, lift
+from derive.expr import FALSE, Expr, Sym, all_of, cond_symbols, lift
 from derive.form import Form, tensor
 from derive.symbols import size
 
 SECONDS = 20.0
+AMOUNTS = ("padding", "amount")
 CASES = 9  # distinct paddings that are tried where they depend on the input's length
-KERNEL = {"O": "C_out", "I": "C", "M": "M", "D": "k_d", "H": "k_h", "W": "k_w"}
+KERNEL = {"O": "c_out", "I": "C", "M": "M", "D": "k_d", "H": "k_h", "W": "k_w"}
 SMALL = range(1, 7)
 LENGTHS = range(1, 25)  # of the input, at which such paddings are looked up
 
 
 @dataclass(frozen=True)
 class Certified:
-    """A program and what was proved of it: the same for all sizes, or exactly under a condition."""
+    """A program and what was proved of it: the same for all sizes, or exactly under a condition.
+
+    ``refusal`` is what is wrong with a program that the target refuses, or that cannot be read.
+    """
 
     program: Program
     verdict: Verdict
+    refusal: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,11 @@ class Translation:
     """What was found for a call in another dialect: ``str()`` is the code with its certificate.
 
     ``call`` is the call as it is written, ``shape`` the input's shape in the ``layout`` of the
-    source, ``given`` the shapes of the tensors that a function takes.
+    source (its batch and channels named, where an array as a whole has some), ``output`` that of its
+    result, ``given`` the shapes of the tensors that a function takes.
     ``programs`` are the certified ones, the best first.  ``refused`` are programs that are not the
-    same operator at any size, with the reason; where ``programs`` is empty they say why there is none.
+    same operator at any size, with the reason; where ``programs`` is empty they say why there is
+    none, or ``reason`` says what the target's calls do not take.
     """
 
     call: str
@@ -74,6 +82,8 @@ class Translation:
     given: Mapping[str, Shape]
     programs: tuple[Certified, ...]
     refused: tuple[Certified, ...] = ()
+    output: str = ""
+    reason: str = ""
 
     def __str__(self) -> str:
         """The code, for people."""
@@ -98,6 +108,9 @@ def translate(
         WrongInput: for an unknown dialect and for calls that the source framework refuses.
         NotSupported: for a call whose shape alone is known.
     """
+    expect(seconds, (int, float), "seconds", "a number was expected; give the time limit, as 20")
+    if not seconds > 0:
+        raise WrongInput(f"seconds = {seconds}: no time is left; give a time limit above 0, as 20")
     name = find_dialect(target)
     if shape is not None:
         expect(
@@ -120,27 +133,34 @@ def translate(
         layer_shape(_call(call), tuple(asked.x), None, {}, None)  # says what is wrong with a shape
     maxima = has_maximum(plan)
     source = apply(windows(layer) if maxima else layer, x, weights)
+    named, steps = _with_roles(layer, plan.steps, x.shape)
+    proposals, reason = _proposals(replace(plan, steps=steps), named, x, name)
+    lengths = _spatial(named, x.shape)
     good: list[Certified] = []
     bad: list[Certified] = []
-    done = False
     with time_limit(seconds):
-        for lines in _proposals(layer, x, plan.steps, plan.operands, bool(plan.bias), name):
-            if done and len(lines) > 1:
-                continue  # what is asked now is only whether one call can do it
-            found = _certify(lines, layer, x, plan, weights, source, maxima)
+        for lines in proposals:
+            done = any(isinstance(c.verdict, Proved) for c in good)
+            if done and (len(lines) > 1 or _at_run_time(lines, lengths)):
+                continue  # what is asked now is only whether one call of any length can do it
+            found = _certify(lines, named, x, plan, weights, source, maxima)
             if found is None:
                 continue
-            if not isinstance(found.verdict, (Proved, HoldsWhen)):
-                bad.append(found)
-            elif all(found.verdict != c.verdict for c in good):
-                good.append(found)  # a condition that a simpler program has already adds nothing
-            if isinstance(found.verdict, Proved):
-                done = True
-                if not _at_run_time(lines, x):
-                    break
-    order = sorted(good, key=lambda c: (not isinstance(c.verdict, Proved), len(c.program.lines)))
+            (good if isinstance(found.verdict, (Proved, HoldsWhen)) else bad).append(found)
+            if isinstance(found.verdict, Proved) and not _at_run_time(lines, lengths):
+                break
+        order = sorted(_needed(good, lengths, source), key=_rank)
     return Translation(
-        asked.written, layer, name, asked.layout, x.shape, asked.given, tuple(order), tuple(bad)
+        asked.written,
+        layer,
+        name,
+        named.layout if named is not layer else asked.layout,
+        x.shape,
+        asked.given,
+        tuple(order),
+        tuple(bad),
+        named.output or named.layout,
+        reason,
     )
 
 
@@ -189,35 +209,79 @@ def _call(text: str) -> Call:
     return written
 
 
-def _proposals(
-    layer: Layer,
-    x: Form,
-    steps: Sequence[Step],
-    operands: Sequence[Operand],
-    bias: bool,
-    target: str,
-) -> Iterator[tuple[str, ...]]:
-    """The lines of programs that may be the same, the simplest first."""
-    write = WRITERS[target]
-    seen = set()
-    for case in _fixed(steps, x):
-        for lines in write(pieces(case, layer, x.shape, operands, bias)):
-            if lines not in seen:
-                seen.add(lines)
-                yield lines
+def _rank(c: Certified) -> tuple[bool, float, int]:
+    """What is proved for all sizes first, then what holds for most; shorter programs first."""
+    breadth = 0.0 if isinstance(c.verdict, Proved) else _breadth(c.verdict)
+    return not isinstance(c.verdict, Proved), -breadth, len(c.program.lines)
 
 
-def _at_run_time(lines: Sequence[str], x: Form) -> bool:
+def _needed(good: list[Certified], lengths: Sequence[Sym], source: Form) -> list[Certified]:
+    """The programs without those that another one makes superfluous."""
+    kept: list[Certified] = []
+    for c in good:
+        if not any(_covers(d, c, lengths, source) for d in kept):
+            kept = [*(d for d in kept if not _covers(c, d, lengths, source)), c]
+    return kept
+
+
+def _covers(better: Certified, c: Certified, lengths: Sequence[Sym], source: Form) -> bool:
+    """Does another program hold wherever this one does, as short and as free of the lengths?"""
+    if len(better.program.lines) > len(c.program.lines):
+        return False
+    said, ours = (tuple(x.text for x in p.program.lines) for p in (better, c))
+    if _at_run_time(said, lengths) and not _at_run_time(ours, lengths):
+        return False
+    if better.verdict == c.verdict:
+        return True
+    if isinstance(better.verdict, HoldsWhen) and isinstance(c.verdict, HoldsWhen):
+        known = (*source.requires, c.verdict.condition)
+        return isinstance(decide_holds(known, better.verdict.condition), Proved)
+    return isinstance(better.verdict, Proved)
+
+
+def _with_roles(
+    layer: Layer, steps: tuple[Step, ...], shape: Shape
+) -> tuple[Layer, tuple[Step, ...]]:
+    """An array that is resized as a whole, seen with a batch and channels: the axes that stay."""
+    if "N" in layer.layout or len(steps) != 1 or steps[0].operator != "resize":
+        return layer, steps
+    given = dict(steps[0].parameters)
+    layout = spread([m == n for m, n in zip(given["length"], shape, strict=True)])
+    if not {"N", "C"} < set(layout):
+        return layer, steps
+    inner = {k: spatial_only(v, layout) if isinstance(v, tuple) else v for k, v in given.items()}
+    inner["dims"] = dims = len(layout) - 2
+    named = replace(layer, dims=dims, layout=layout, output="", refit=None)
+    return named, (Step("resize", tuple(inner.items())),)
+
+
+def _spatial(layer: Layer, shape: Shape) -> list[Sym]:
+    """The sizes in the input's lengths."""
+    pairs = zip(layer.layout[-len(shape) :], shape, strict=True)
+    return [s for a, n in pairs if a not in "NC" for s in n.symbols()]
+
+
+def _proposals(plan: Plan, layer: Layer, x: Form, target: str) -> tuple[list[Lines], str]:
+    """The lines of programs that may be the same, the simplest first, or why there are none."""
+    found: dict[Lines, None] = {}
+    try:
+        for case in _fixed(plan.steps, _spatial(layer, x.shape)):
+            parts = pieces(case, layer, x.shape, plan.operands, bool(plan.bias))
+            found |= dict.fromkeys(WRITERS[target](parts))
+    except NotSupported as error:
+        return list(found), str(error)
+    return list(found), ""
+
+
+def _at_run_time(lines: Lines, lengths: Sequence[Sym]) -> bool:
     """Do the calls speak of the input's lengths, which are known only when they run?"""
-    names = [s.name for n in x.shape for s in n.symbols()]
-    return any(re.search(rf"\b{name}\b", line) for name in names for line in lines)
+    return any(re.search(rf"\b{s.name}\b", line) for s in lengths for line in lines)
 
 
-def _fixed(steps: Sequence[Step], x: Form) -> Iterator[tuple[Step, ...]]:
+def _fixed(steps: tuple[Step, ...], lengths: Sequence[Sym]) -> Iterator[tuple[Step, ...]]:
     """The steps, and where a parameter depends on the length of the input, the values that it takes."""
-    lengths = [s for n in x.shape for s in n.symbols()]
-    yield tuple(steps)
-    if not any(_speaks(v, lengths) for s in steps for _, v in s.parameters):
+    yield steps
+    if not any(_speaks(v, lengths) for s in steps for k, v in s.parameters if k in AMOUNTS):
         return
     seen: set[tuple[Step, ...]] = set()
     for n in LENGTHS:
@@ -258,10 +322,11 @@ def _certify(
         try:
             program = _carried(lines, x, layer.layout, plan, flipped)
             y, layout = run(program, x, layer.layout, weights, maxima)
-            mine = ordered(y, layout, layer.output or layer.layout)
+            mine = arranged(y, layout, layer.output or layer.layout)
             last = Certified(program, _compare(source, mine))
         except DeriveError as error:
-            best = best or Certified(Program(()), Undecided(str(error)))
+            written = Program(tuple(map(Line, lines)))
+            best = best or Certified(written, Undecided(str(error)), str(error))
             continue
         if isinstance(last.verdict, Proved):
             return last
@@ -283,13 +348,12 @@ def _carried(lines: tuple[str, ...], x: Form, layout: str, plan: Plan, flipped: 
     """The lines with their weights: each line with a kernel takes the next one of the source."""
     operands = {o.name: o for o in plan.operands}
     weights = {o.name: tensor(o.name, *o.shape) for o in plan.operands}
-    kernels = [operands[s.weight] for s in plan.steps if s.weight]
+    kernels = [(operands[s.weight], s) for s in plan.steps if s.weight]
     found = []
     for text in lines:
-        line = carry(
-            text, x, layout, kernels[0] if kernels else None, operands.get(plan.bias), flipped
-        )
-        if any(len(c.wanted) > 1 for c in line.carried):
+        kernel, taking = kernels[0] if kernels else (None, None)
+        line = carry(text, x, layout, kernel, operands.get(plan.bias), flipped, taking)
+        if any(c.source is kernel for c in line.carried):
             kernels = kernels[1:]
         y, after = run(Program((line,)), x, layout, weights)
         found.append(line)
@@ -299,7 +363,10 @@ def _carried(lines: tuple[str, ...], x: Form, layout: str, plan: Plan, flipped: 
 
 
 def _compare(source: Form, mine: Form) -> Verdict:
-    """Equal for all sizes, exactly under a condition, or at none."""
+    """Equal for all sizes, exactly under a condition, or at none.
+
+    What the target demands of sizes that the source takes is a part of the condition.
+    """
     check_tensors(source, mine)
     verdict = decide_equal(source, mine, source.requires)
     if not isinstance(verdict, Refuted) or not source.sizes():
@@ -307,4 +374,10 @@ def _compare(source: Form, mine: Form) -> Verdict:
     weakest = find_condition(source, mine, source.requires)
     if weakest is None or getattr(weakest.verdict, "condition", None) == FALSE:
         return verdict
-    return weakest.verdict
+    if not isinstance(weakest.verdict, HoldsWhen):
+        return weakest.verdict
+    condition = weakest.verdict.condition
+    for r in mine.requires:
+        if not isinstance(decide_holds((*source.requires, condition), r), Proved):
+            condition = all_of(condition, r)
+    return verdict if condition == FALSE else replace(weakest.verdict, condition=condition)

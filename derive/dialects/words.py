@@ -67,7 +67,7 @@ def short_window(
         padded: the padded lengths of all axes.
         spans: the lengths of the dilated kernel along them.
         axis: the first axis that is too short.
-        m: what the formula of the length gives there, 0 or less.
+        m: the length that the framework reckons there, rounded towards zero.
 
     >>> short_window("PyTorch", "nn.Conv1d", "correlate", [5], [7], 0)[:51]
     'Calculated padded input size per channel: (5). Kern'
@@ -89,6 +89,41 @@ def short_window(
     if dialect == "ONNX" and kind == "correlate":
         return "Invalid input shape"
     return "Calculated output dimension is negative" if dialect == "ONNX" and m < 0 else ""
+
+
+def no_window(dialect: str, name: str, operator: str) -> str:
+    """What follows where the length is exactly 0: only some ways of calling refuse it.
+
+    TensorFlow, and so Keras in its pools and functions, refuse it in a graph or a model alone.
+
+    >>> no_window("TensorFlow", "tf.nn.avg_pool2d", "avg_pool")
+    ' in a graph, and gives an output without elements on tensors; derive asks for one position'
+    """
+    if dialect == "TensorFlow":
+        where = "in a graph"
+    elif dialect == "Keras" and (operator != "correlate" or name.startswith("keras.ops.")):
+        where = "in a model"
+    else:
+        return ""
+    if operator == "avg_pool":
+        return f" {where}, and gives an output without elements on tensors; derive asks for one position"
+    return f" {where}, and may not refuse it on tensors; derive asks for one position"
+
+
+def no_scatter(dialect: str, m: int) -> str:
+    """What follows where a transposed convolution would have the length ``m``, 0 or less.
+
+    PyTorch leaves many of them in float32 to oneDNN, which has words of its own for a negative
+    length, and none for 0.
+
+    >>> no_scatter("PyTorch", 0)
+    ', or gives a tensor without elements where oneDNN computes it; derive asks for one position'
+    """
+    if dialect != "PyTorch":
+        return ""
+    if m < 0:
+        return ", or another error where oneDNN computes it"
+    return ", or gives a tensor without elements where oneDNN computes it; derive asks for one position"
 
 
 def short_scatter(dialect: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from derive.errors import WrongInput
-from derive.expr import Expr, Integer, divides, lift, maximum, minimum
+from derive.expr import Expr, Integer, Sym, divides, lift, maximum, minimum
 from derive.form import Form, Value, build
 from derive.operators.registry import Padding, PerAxis, operator, pairs, per_axis, positive_axes
 from derive.operators.sample import Change, Row, along_each
@@ -82,15 +82,33 @@ def resize(
         if m[axis] == n and a[axis] == q[axis] and b[axis] == 0:
             return None
 
+        step, first, den = _lowest(a[axis], b[axis], q[axis])
+
         def read(row: Row, i: Expr) -> Value:
-            num = a[axis] * i + b[axis]
+            num = step * i + first
             if mode == "linear":
-                return between_samples(row, num, q[axis], n)
-            return row(minimum(maximum(rounded(num, q[axis], mode), 0), n - 1))
+                return between_samples(row, num, den, n)
+            return row(minimum(maximum(rounded(num, den, mode), 0), n - 1))
 
         return Change(m[axis], read, (m[axis] >= 1, q[axis] >= 1))
 
     return along_each(x, count, "resize", change)
+
+
+def _lowest(step: Expr, first: Expr, den: Expr) -> tuple[Expr, Expr, Expr]:
+    """The three without the sizes, at least 1, that divide them all: ``(2n, n, 4n)`` is ``(2, 1, 4)``."""
+    for s in den.symbols():
+        while (s.minimum or 0) >= 1 and all(s in m for v in (step, first, den) for m, _ in v.terms):
+            step, first, den = _without(step, s), _without(first, s), _without(den, s)
+    return step, first, den
+
+
+def _without(value: Expr, s: Sym) -> Expr:
+    terms = {}
+    for monomial, c in value.terms:
+        at = monomial.index(s)
+        terms[monomial[:at] + monomial[at + 1 :]] = c
+    return Expr(terms)
 
 
 def rounded(num: Expr, den: Expr, mode: str) -> Expr:

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from derive.dialects.emit.common import Lines, Piece, PieceWriter, nested, one, options
+from derive.dialects.emit.common import (
+    Lines,
+    Piece,
+    PieceWriter,
+    interpolated,
+    nested,
+    one,
+    options,
+)
+from derive.errors import NotSupported
 from derive.expr import Expr
 
-CONV_PADDINGS = ("valid", "same")
+NAMED = ("valid", "same")
 
 
 def conv(piece: Piece) -> Iterator[Lines]:
     """``Conv`` with a named padding, else after ``ZeroPadding`` or ``Cropping``."""
     if any(e != 1 for e in piece.axes("base_dilation")):
+        made = piece.transposed()
+        yield from conv_transpose(made) if made is not None else ()
         return
     if piece.parameters.get("padding_mode", "zero") != "zero":
         return
-    names = (*CONV_PADDINGS, "causal") if piece.dims == 1 else CONV_PADDINGS
-    for name in names:
+    for name in (*piece.likely(*NAMED), *(("causal",) if piece.dims == 1 else ())):
         yield (_conv(piece, name),)
     yield (*_resized(piece.pairs(), piece.dims), _conv(piece, "valid"))
 
@@ -56,9 +66,9 @@ def _sides(amounts: Sequence[tuple[object, ...]]) -> str:
 
 def conv_transpose(piece: Piece) -> Iterator[Lines]:
     """``ConvTranspose`` with a named padding, else "valid" and then cut or lengthened."""
-    if piece.parameters.get("groups", 1) != 1:
-        return
-    for name in CONV_PADDINGS:
+    if piece.groups != 1:
+        raise NotSupported(f"keras.layers.Conv{piece.dims}DTranspose knows no groups of channels")
+    for name in piece.likely(*NAMED):
         yield (_transposed(piece, name),)
     rest = piece.axes("output_padding", 0)
     k, s, d = piece.kernel[2:], piece.axes("stride"), piece.axes("dilation")
@@ -98,7 +108,7 @@ def avg_pool(piece: Piece) -> Iterator[Lines]:
         return
     if piece.parameters.get("divisor_override") is not None:
         return
-    for name in CONV_PADDINGS:
+    for name in piece.likely(*NAMED):
         yield (_window("AveragePooling", piece, name),)
     if piece.parameters.get("count_include_pad", True) and not piece.parameters.get("ceil_mode"):
         yield (*_resized(piece.pairs(), piece.dims), _window("AveragePooling", piece, "valid"))
@@ -108,34 +118,36 @@ def max_pool(piece: Piece) -> Iterator[Lines]:
     """``MaxPooling`` with a named padding."""
     if any(d != 1 for d in piece.axes("dilation")):
         return
-    for name in CONV_PADDINGS:
+    for name in piece.likely(*NAMED):
         yield (_window("MaxPooling", piece, name),)
 
 
 def _window(name: str, piece: Piece, padding: str) -> str:
     k = one(piece.axes("k"))
-    stride = one(piece.axes("stride")) if piece.parameters.get("stride") is not None else k
+    stride = one(piece.stride)
     settings = options([("strides", stride, k), ("padding", repr(padding), "'valid'")])
     return f"keras.layers.{name}{piece.dims}D({k}{settings})"
 
 
 def global_pool(piece: Piece) -> Iterator[Lines]:
-    """``GlobalAveragePooling`` with its axes kept."""
+    """``GlobalAveragePooling`` with its axes kept; ``AveragePooling`` over parts."""
     if piece.operator == "adaptive_avg_pool" and any(m != 1 for m in piece.axes("m")):
+        yield (_window("AveragePooling", piece.pooled(), "valid"),)
         return
     yield (f"keras.layers.GlobalAveragePooling{piece.dims}D(keepdims=True)",)
 
 
-def nearest(piece: Piece) -> Iterator[Lines]:
-    """``UpSampling``."""
-    yield (f"keras.layers.UpSampling{piece.dims}D({one(piece.axes('s'))})",)
-
-
-def linear(piece: Piece) -> Iterator[Lines]:
-    """``UpSampling2D`` with bilinear interpolation."""
-    if piece.dims == 2 and not piece.parameters.get("align_corners"):
-        factor = one(piece.axes("s"))
-        yield (f"keras.layers.UpSampling2D({factor}, interpolation='bilinear')",)
+def resized(piece: Piece) -> Iterator[Lines]:
+    """``UpSampling`` by whole factors; between samples in two dimensions only."""
+    kind, factors = interpolated(piece), piece.factors()
+    if factors is None:
+        raise NotSupported("keras.layers.UpSampling takes whole factors")
+    if kind == "align_corners":
+        raise NotSupported("keras.layers.UpSampling does not align corners")
+    if kind == "linear" and piece.dims != 2:
+        raise NotSupported("keras.layers.UpSampling interpolates in two dimensions only")
+    between = ", interpolation='bilinear'" if kind == "linear" else ""
+    yield (f"keras.layers.UpSampling{piece.dims}D({one(factors)}{between})",)
 
 
 def pad(piece: Piece) -> Iterator[Lines]:
@@ -151,13 +163,15 @@ def crop(piece: Piece) -> Iterator[Lines]:
 
 PIECES: dict[str, PieceWriter] = {
     "correlate": conv,
+    "convolve": conv,
     "conv_transpose": conv_transpose,
     "avg_pool": avg_pool,
     "max_pool": max_pool,
     "adaptive_avg_pool": global_pool,
     "global_avg_pool": global_pool,
-    "nearest_upsample": nearest,
-    "bilinear_upsample": linear,
+    "nearest_upsample": resized,
+    "bilinear_upsample": resized,
+    "resize": resized,
     "pad": pad,
     "crop": crop,
 }

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from derive.dialects.emit.common import Lines, Piece, PieceWriter, nested
-from derive.expr import Expr
+from derive.dialects.emit.common import Lines, Piece, PieceWriter, interpolated, nested, options
+from derive.errors import NotSupported
+from derive.expr import Expr, lift
 
 MODES = {"zero": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 AUTO = ("SAME_UPPER", "SAME_LOWER")
+FLOOR = "round_prefer_floor"  # the default, which only nearest looks at
+COORDINATES = {
+    "nearest": (
+        ("asymmetric", "floor"),
+        ("half_pixel", "round_prefer_ceil"),
+        ("half_pixel", FLOOR),
+        ("asymmetric", FLOOR),
+    ),
+    "linear": (("half_pixel", FLOOR), ("asymmetric", FLOOR)),
+    "align_corners": (("align_corners", FLOOR),),
+}
 
 
 def conv(piece: Piece) -> Iterator[Lines]:
     """``Conv`` with amounts, or with ``auto_pad``."""
     if any(e != 1 for e in piece.axes("base_dilation")):
+        made = piece.transposed()
+        yield from conv_transpose(made) if made is not None else ()
         return
     mode = piece.parameters.get("padding_mode", "zero")
     k = piece.kernel[2:]
@@ -30,9 +44,11 @@ def conv(piece: Piece) -> Iterator[Lines]:
 
 
 def _padded(name: str, settings: Sequence[str], piece: Piece) -> Iterator[Lines]:
-    """A node with amounts, and with ``auto_pad``; amounts are attributes, which depend on nothing."""
-    if not any(a.symbols() for pair in piece.pairs() for a in pair):
+    """A node with amounts, and with ``auto_pad``; amounts are attributes, which know no lengths."""
+    if not piece.at_run_time(piece.pairs()):
         yield (_node(name, [*settings, f"pads={_pads(piece.pairs())}"]),)
+    elif all(k == 1 for k in piece.kernel[2:] or piece.axes("k")):  # onnxruntime refuses SAME there
+        yield (_node(name, [*settings, f"pads={_pads(((lift(0), lift(0)),) * piece.dims)}"]),)
     for auto in AUTO:
         yield (_node(name, [*settings, f"auto_pad={auto!r}"]),)
 
@@ -67,8 +83,7 @@ def pool(name: str) -> Callable[[Piece], Iterator[Lines]]:
     def write_pool(piece: Piece) -> Iterator[Lines]:
         if piece.parameters.get("divisor_override") is not None:
             return
-        k = piece.axes("k")
-        s = piece.axes("stride") if piece.parameters.get("stride") is not None else k
+        k, s = piece.axes("k"), piece.stride
         settings = [
             f"kernel_shape={_list(k)}",
             f"strides={_list(s)}",
@@ -84,14 +99,42 @@ def pool(name: str) -> Callable[[Piece], Iterator[Lines]]:
 
 
 def global_pool(piece: Piece) -> Iterator[Lines]:
-    """``GlobalAveragePool``."""
+    """``GlobalAveragePool``; ``AveragePool`` over parts of a known length."""
     if piece.operator == "global_avg_pool" or all(m == 1 for m in piece.axes("m")):
         yield ("onnx.GlobalAveragePool()",)
+        return
+    if any(n.symbols() for n in piece.lengths):
+        raise NotSupported("onnx.AveragePool takes windows of known lengths: give the input's")
+    yield from pool("AveragePool")(piece.pooled())
+
+
+def resized(piece: Piece) -> Iterator[Lines]:
+    """``Resize`` by whole factors or to lengths."""
+    kind, factors = interpolated(piece), piece.factors()
+    if factors is None:
+        at = [place for place, a in enumerate(piece.layout) if a not in "NC"]
+        ends = [f"sizes={_list(piece.output)}", f"axes={nested(at, '[]')}"]
+    else:
+        ends = [f"scales={nested([1, 1, *factors], '[]')}"]
+    ways = COORDINATES[kind]
+    if kind == "nearest" and any(a != 0 for a in piece.axes("start", 0)):
+        ways = ways[1:] + ways[:1]  # half pixels first
+    for coordinates, rounding in ways:
+        settings = options(
+            [
+                ("mode", repr("nearest" if kind == "nearest" else "linear"), "'nearest'"),
+                ("coordinate_transformation_mode", repr(coordinates), "'half_pixel'"),
+                ("nearest_mode", repr(rounding), "'round_prefer_floor'"),
+            ]
+        )
+        yield (_node("Resize", ends).removesuffix(")") + f"{settings})",)
 
 
 def pad(piece: Piece) -> Iterator[Lines]:
     """``Pad``."""
-    yield (_pad(piece.pairs(), MODES[piece.parameters.get("mode", "zero")]),)
+    mode = piece.parameters.get("mode", "zero")
+    if mode in MODES:
+        yield (_pad(piece.pairs(), MODES[mode]),)
 
 
 def crop(piece: Piece) -> Iterator[Lines]:
@@ -130,12 +173,17 @@ def _pad(padding: Sequence[tuple[Expr, Expr]], mode: str) -> str:
 
 PIECES: dict[str, PieceWriter] = {
     "correlate": conv,
+    "convolve": conv,
     "conv_transpose": conv_transpose,
     "avg_pool": pool("AveragePool"),
     "max_pool": pool("MaxPool"),
     "global_avg_pool": global_pool,
     "adaptive_avg_pool": global_pool,
+    "nearest_upsample": resized,
+    "bilinear_upsample": resized,
+    "resize": resized,
     "pad": pad,
+    "extend": pad,
     "crop": crop,
     "depth_to_space": shuffle,
     "space_to_depth": shuffle,

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from derive.dialects.emit.common import Lines, Piece, PieceWriter, one, options, symmetric, whole
+from derive.dialects.emit.common import (
+    Lines,
+    Piece,
+    PieceWriter,
+    interpolated,
+    one,
+    options,
+    symmetric,
+    whole,
+)
 from derive.expr import Expr
 
 MODES = {"zero": "constant", "circular": "circular", "reflect": "reflect", "replicate": "replicate"}
@@ -14,6 +24,8 @@ LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 def conv(piece: Piece) -> Iterator[Lines]:
     """``nn.Conv`` with its own padding where both sides are alike, else after ``F.pad``."""
     if any(e != 1 for e in piece.axes("base_dilation")):
+        made = piece.transposed()
+        yield from conv_transpose(made) if made is not None else ()
         return
     mode = piece.parameters.get("padding_mode", "zero")
     padding = piece.pairs()
@@ -80,10 +92,10 @@ def avg_pool(piece: Piece) -> Iterator[Lines]:
     counts = bool(piece.parameters.get("count_include_pad", True))
     ceil = bool(piece.parameters.get("ceil_mode", False))
     divisor = piece.parameters.get("divisor_override")
-    for sides in _sides(padding):
+    for sides, rounded in _sides(padding, ceil):
         settings = [
             ("padding", one(sides), "0"),
-            ("ceil_mode", str(ceil), "False"),
+            ("ceil_mode", str(rounded), "False"),
             ("count_include_pad", str(counts), "True"),
             ("divisor_override", str(divisor), "None"),
         ]
@@ -94,24 +106,28 @@ def avg_pool(piece: Piece) -> Iterator[Lines]:
 
 def max_pool(piece: Piece) -> Iterator[Lines]:
     """``nn.MaxPool``."""
-    for sides in _sides(piece.pairs()):
+    for sides, rounded in _sides(piece.pairs(), bool(piece.parameters.get("ceil_mode", False))):
         settings = [
             ("padding", one(sides), "0"),
             ("dilation", one(piece.axes("dilation")), "1"),
-            ("ceil_mode", str(bool(piece.parameters.get("ceil_mode", False))), "False"),
+            ("ceil_mode", str(rounded), "False"),
         ]
         yield (_window("MaxPool", piece, settings),)
 
 
-def _sides(padding: Sequence[tuple[Expr, Expr]]) -> list[tuple[Expr, ...]]:
-    """The amount in front of each axis for both sides; then the one behind."""
+def _sides(padding: Sequence[tuple[Expr, Expr]], ceil: bool) -> list[tuple[tuple[Expr, ...], bool]]:
+    """The amount for both sides of each axis, and ``ceil_mode``: where the sides differ the one in
+    front, also with a last window that reaches over the end, then the one behind.
+    """
     front, behind = tuple(lo for lo, _ in padding), tuple(hi for _, hi in padding)
-    return [front] if front == behind else [front, behind]
+    if front == behind:
+        return [(front, ceil)]
+    return list(dict.fromkeys([(front, ceil), (front, True), (behind, ceil)]))
 
 
 def _window(name: str, piece: Piece, settings: Sequence[tuple[str, str, str]]) -> str:
     k = one(piece.axes("k"))
-    stride = one(piece.axes("stride")) if piece.parameters.get("stride") is not None else k
+    stride = one(piece.stride)
     return f"nn.{name}{piece.dims}d({k}{options([('stride', stride, k), *settings])})"
 
 
@@ -121,22 +137,32 @@ def adaptive(piece: Piece) -> Iterator[Lines]:
     yield (f"nn.AdaptiveAvgPool{piece.dims}d({one(m)})",)
 
 
-def nearest(piece: Piece) -> Iterator[Lines]:
-    """``nn.Upsample`` by a whole factor."""
-    yield (f"nn.Upsample(scale_factor={one(piece.axes('s'))})",)
+def resized(piece: Piece) -> Iterator[Lines]:
+    """``nn.Upsample`` by whole factors or to lengths, at half pixels where nearest is "exact"."""
+    kind, factors = interpolated(piece), piece.factors()
+    mode = "nearest" if kind == "nearest" else LINEAR.get(piece.dims)
+    ends = f"size={one(piece.output)}" if factors is None else f"scale_factor={one(factors)}"
+    if kind != "nearest":
+        corners = ", align_corners=True" if kind == "align_corners" else ""
+        if mode is not None:
+            yield (f"nn.Upsample({ends}, mode={mode!r}{corners})",)
+        return
+    ways = [f"nn.Upsample({ends})", f"nn.Upsample({ends}, mode='nearest-exact')"]
+    exact = any(a != 0 for a in piece.axes("start", 0)) and factors is None
+    yield from ((way,) for way in (ways[::-1] if exact else ways))
 
 
-def linear(piece: Piece) -> Iterator[Lines]:
-    """``nn.Upsample`` with linear interpolation."""
-    corners = bool(piece.parameters.get("align_corners", False))
-    settings = options([("align_corners", str(corners), "False")])
-    mode = LINEAR[piece.dims]
-    yield (f"nn.Upsample(scale_factor={one(piece.axes('s'))}, mode={mode!r}{settings})",)
+def sum_pool(piece: Piece) -> Iterator[Lines]:
+    """``nn.AvgPool`` with the divisor 1, which the one for sequences does not take."""
+    if piece.dims > 1:
+        yield from avg_pool(replace(piece, parameters={**piece.parameters, "divisor_override": 1}))
 
 
 def pad(piece: Piece) -> Iterator[Lines]:
     """``F.pad``, whose amounts begin with the last axis."""
-    yield (_pad(piece.pairs(), MODES[piece.parameters.get("mode", "zero")]),)
+    mode = piece.parameters.get("mode", "zero")
+    if mode in MODES:
+        yield (_pad(piece.pairs(), MODES[mode]),)
 
 
 def crop(piece: Piece) -> Iterator[Lines]:
@@ -153,14 +179,18 @@ def shuffle(piece: Piece) -> Iterator[Lines]:
 
 PIECES: dict[str, PieceWriter] = {
     "correlate": conv,
+    "convolve": conv,
     "conv_transpose": conv_transpose,
     "avg_pool": avg_pool,
     "max_pool": max_pool,
     "adaptive_avg_pool": adaptive,
     "global_avg_pool": adaptive,
-    "nearest_upsample": nearest,
-    "bilinear_upsample": linear,
+    "sum_pool": sum_pool,
+    "nearest_upsample": resized,
+    "bilinear_upsample": resized,
+    "resize": resized,
     "pad": pad,
+    "extend": pad,
     "crop": crop,
     "depth_to_space": shuffle,
     "space_to_depth": shuffle,
