@@ -167,6 +167,7 @@ def test_a_tensor_has_the_axes_of_its_first_call() -> None:
             "tf.nn.depthwise_conv2d(x, w, [1, 1, 1, 1], 'VALID') == F.conv2d(x, w, groups=C)",
             r"the kernel has the axes HWIM on one side and OIHW on the other, .*; use calls that take",
         ),
+        ("F.conv2d(x, w, [[1, 2], [3, 4]]) == x", r"bias has 2 axes; give 1, in the order O"),
         ("nn.ReLU()(x[1, 2]) == x", r"values are out of scope; claim its shape"),
         ("flip(nn.ReLU()(x[1, 2])) == x", r"values are out of scope; claim the shape"),
         ("F.conv2d(x, w, **k) == x", r"`\*\*` cannot be part of a claim"),

@@ -26,6 +26,7 @@ from derive.dialects.layer import (
     Operand,
     Plan,
     add_bias,
+    check_axes,
     fitted,
     planned,
 )
@@ -156,6 +157,7 @@ def _applied(
     weights: dict[str, Op] = {}
     for o in plan.operands:
         if o.name in others:
+            check_axes(f"{layer.name}: {o.name}", _operand_shape(others[o.name]), roles[o.name])
             weights[o.name] = _placed(others[o.name], roles[o.name], names)
         elif place is not None or o.name not in layer.tensors:
             weights[o.name] = _weight(o, roles[o.name], plan, names, place, text or layer.name)
