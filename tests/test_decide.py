@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import islice
 
 import pytest
+import z3
 
+from derive.decide import solver
 from derive.decide.equality import counterexample_at, decide_equal, decide_holds, small_sizes
 from derive.decide.solver import Answer, Law, ask, smallest, time_limit
 from derive.decide.verdict import Proved, Refuted, Undecided
@@ -328,3 +331,14 @@ def test_every_condition_is_negated_exactly() -> None:
         assert list(expressions(c))
         for v in small_sizes([Sym("n", 1), Sym("s", 1)], 10):
             assert bool(holds(c, v)) != bool(holds(negate(c), v))
+
+
+def test_no_attempt_is_without_an_end_and_none_shares_what_was_asked_before() -> None:
+    """One that had all the time left, or the memory of earlier questions, could use it all up."""
+    tried = list(islice(solver._attempts(), 13))
+    assert all(a.steps > 0 for a in tried)
+    ways = [(a.factored, a.relevancy) for a in tried[1:]]
+    assert len(set(ways[:4])) == 4 and ways == ways[:4] * 3
+    assert [a.steps for a in tried] == sorted(a.steps for a in tried)
+    contexts = [solver.Translation().context for _ in range(2)]
+    assert len({id(c) for c in (*contexts, z3.main_ctx())}) == 3
