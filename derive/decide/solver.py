@@ -41,7 +41,7 @@ from derive.expr import (
 )
 
 DEFAULT_SECONDS = 20.0
-COUNTED = 5  # attempts are made where only what takes few steps is wanted
+COUNTED = 7  # attempts, of two seeds, are made where only what takes few steps is wanted
 STEPS = 2_000_000  # what one of many small questions about sizes may take there
 
 
