@@ -55,3 +55,15 @@ def expect(value: object, kinds: type | tuple[type, ...], name: str, fact: str) 
     """
     if not isinstance(value, kinds):
         raise WrongType(f"{name} = {shown(value)}: {fact}")
+
+
+def check_seconds(seconds: object) -> None:
+    """Nothing where the value is a time limit, and else :class:`WrongType` or :class:`WrongInput`.
+
+    >>> check_seconds(0)
+    Traceback (most recent call last):
+    derive.errors.WrongInput: seconds = 0: no time is left; give a time limit above 0, as 20
+    """
+    expect(seconds, (int, float), "seconds", "a number was expected; give the time limit, as 20")
+    if isinstance(seconds, (int, float)) and not seconds > 0:
+        raise WrongInput(f"seconds = {seconds}: no time is left; give a time limit above 0, as 20")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from derive.claims.judge import SECONDS, Judgment, judge
-from derive.errors import WrongInput, expect
+from derive.errors import check_seconds, expect
 
 
 def check(text: str, seconds: float = SECONDS) -> Judgment:
@@ -38,7 +38,5 @@ def check(text: str, seconds: float = SECONDS) -> Judgment:
     n == 1 or k >= s
     """
     expect(text, str, "claim", "a text was expected; give one, as 'flip(flip(x)) == x'")
-    expect(seconds, (int, float), "seconds", "a number was expected; give the time limit, as 20")
-    if not seconds > 0:
-        raise WrongInput(f"seconds = {seconds}: no time is left; give a time limit above 0, as 20")
+    check_seconds(seconds)
     return judge(text, seconds)

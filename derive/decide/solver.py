@@ -248,7 +248,8 @@ def _attempts() -> Iterator[Attempt]:
     used before: what takes one attempt a tenth of a second, another one does not find in a minute.
     So no attempt is given more than a few steps before all others had as many.  Four ways take
     turns: with and without the products by name (see :func:`_factored`), with and without the
-    restriction to relevant terms; each was the only quick one on some questions of the catalogue.
+    restriction to relevant terms; some questions of the catalogue are quick only with the names, some
+    only with the restriction, and some only without it.
     First comes the solver without its preprocessing, which is quick on what needs no search.  Steps
     are counted (about four million a second), so that what is found does not depend on how busy the
     machine is.

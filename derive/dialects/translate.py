@@ -36,13 +36,14 @@ from derive.dialects.layer import Layer, Plan, Shape, Step, apply, planned
 from derive.dialects.program import Line, Program, arranged, carry, has_maximum, run, windows
 from derive.dialects.question import layer_shape
 from derive.dialects.request import Asked, ask
-from derive.errors import DeriveError, NotSupported, WrongInput, expect
+from derive.errors import DeriveError, NotSupported, WrongInput, check_seconds, expect
 from derive.evaluation import holds
 from derive.expr import FALSE, Expr, Sym, all_of, cond_symbols, lift
 from derive.form import Form, tensor
 from derive.symbols import size
 
 SECONDS = 20.0
+LENGTHS_WANTED = "a tuple of lengths was expected; give one, as (8, 4, 32)"
 AMOUNTS = ("padding", "amount")
 CASES = 9  # distinct paddings that are tried where they depend on the input's length
 KERNEL = {"O": "c_out", "I": "C", "M": "M", "D": "k_d", "H": "k_h", "W": "k_w"}
@@ -108,17 +109,10 @@ def translate(
         WrongInput: for an unknown dialect and for calls that the source framework refuses.
         NotSupported: for a call whose shape alone is known.
     """
-    expect(seconds, (int, float), "seconds", "a number was expected; give the time limit, as 20")
-    if not seconds > 0:
-        raise WrongInput(f"seconds = {seconds}: no time is left; give a time limit above 0, as 20")
+    check_seconds(seconds)
     name = find_dialect(target)
     if shape is not None:
-        expect(
-            shape,
-            (tuple, list),
-            "shape",
-            "a tuple of lengths was expected; give one, as (8, 4, 32)",
-        )
+        expect(shape, (tuple, list), "shape", LENGTHS_WANTED)
     asked = _asked(call, shape)
     layer, x = asked.layer, tensor("x", *asked.x)
     if layer.dims == 0:
