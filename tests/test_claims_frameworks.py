@@ -208,3 +208,11 @@ def test_a_shape_that_is_plainly_the_same_is_so_for_all_sizes() -> None:
     found = judge("shape(nn.ReLU()(x)) == shape(x)")
     assert str(found).startswith("proved for all sizes")
     assert str(judge("3 + 4 == 7")).startswith("proved for these numbers")
+
+
+def test_a_given_shape_follows_the_layout_of_the_call() -> None:
+    claim = """vjp(F.conv2d(x, w), x, g) ==
+    tf.nn.conv2d_transpose(g, w, output_shape=x.shape, strides=1, padding='VALID')"""
+    assert str(judge(claim)).startswith(
+        "proved for all sizes at which both sides are defined: H >= k_h and W >= k_w"
+    )

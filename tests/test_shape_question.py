@@ -213,6 +213,7 @@ def test_a_quotient_by_a_number_that_rounds_up_is_written_so() -> None:
     assert plain(tree(-(-n // 3))) == "⌈n_in/3⌉"
     assert plain(tree(2 * -(-(n + k - 1) // 5) + k)) == "2·⌈(n_in + k − 1)/5⌉ + k"
     assert plain(tree(n - 2 * n // 3 - k)) == "⌈n_in/3⌉ − k"
+    assert plain(tree(k - 2 * n // 3)) == "−⌊2·n_in/3⌋ + k"  # nothing to take it from
 
 
 def test_conditions_in_words() -> None:
